@@ -1,0 +1,119 @@
+"""Arrow schemas of the lake's tables, one constant per table, units in names or in the field metadata.
+
+Belongs here: column names, types, units and meaning. Not here: how rows are made (transform/, battery/) or where they
+are filed (layout.py). The wide `cleaned` schema is derived from the signal catalogue (`ev_platform.signals`).
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+TIME = pa.timestamp("us", tz="UTC")
+"""Every time in the lake: microseconds, UTC."""
+
+
+def _field(name: str, kind: pa.DataType, meaning: str, unit: str = "") -> pa.Field:
+    metadata = {"description": meaning} | ({"unit": unit} if unit else {})
+    return pa.field(name, kind, metadata=metadata)
+
+
+COMPRESSED = pa.schema(
+    [
+        _field("vin", pa.string(), "vehicle identification number"),
+        _field("event_time", TIME, "time inside the record, UTC"),
+        _field("event_time_ns", pa.int16(), "nanoseconds beyond event_time", "ns"),
+        _field("signal", pa.string(), "the provider's own name, nested parts dotted; null for a record without data"),
+        _field("number", pa.float64(), "numeric value, null where the value is not a number"),
+        _field("text", pa.string(), "original lexeme wherever number does not reproduce it"),
+        _field("kind", pa.string(), "member the value came in: doubleValue, stringValue, …"),
+        _field("unit", pa.string(), "unit sent with the value"),
+        _field("status", pa.string(), "ok | invalid | missing | unparsed | empty"),
+        _field("received_at", TIME, "time the provider's server received the record"),
+        _field("provider", pa.string(), "who sent it: tesla, high_mobility, …"),
+        _field("is_resend", pa.bool_(), "the vehicle marked the record as sent again"),
+        _field("txid", pa.string(), "transmission id of the vehicle's connection"),
+        _field("extra", pa.string(), "record keys and headers without a column of their own, JSON"),
+        _field("source", pa.string(), "Kafka topic, or provider of a polled payload"),
+        _field("partition", pa.int32(), "Kafka partition, null when polled"),
+        _field("offset", pa.int64(), "Kafka offset, null when polled"),
+        _field("source_ts", pa.int64(), "Kafka timestamp, null when polled", "ms"),
+        _field("record_hash", pa.string(), "content hash of a polled record, null from Kafka"),
+    ]
+)
+"""compressed/YYYY/MM/DD/{VIN}.parquet: long, provider-neutral, lossless. One row per datum of a record."""
+
+IDENTITY = ["source", "partition", "offset", "source_ts", "record_hash"]
+"""Columns that name one record; a record is stored at most once."""
+
+SEGMENTS = pa.schema(
+    [
+        _field("vin", pa.string(), "vehicle identification number"),
+        _field("kind", pa.string(), "charge | drive | idle"),
+        _field("asleep", pa.bool_(), "idle without any message for more than 30 minutes"),
+        _field("start", TIME, "first instant, inclusive"),
+        _field("end", TIME, "last instant, exclusive"),
+        _field("open_start", pa.bool_(), "touches 00:00 UTC: may continue a piece of the day before"),
+        _field("open_end", pa.bool_(), "touches 24:00 UTC: may go on in the day after"),
+        _field("soc_start", pa.float64(), "state of charge at the start", "percent"),
+        _field("soc_end", pa.float64(), "state of charge at the end", "percent"),
+        _field("energy_kwh", pa.float64(), "battery-side energy, positive into the battery", "kWh"),
+        _field("energy_method", pa.string(), "counter | power_integral | soc_capacity | none"),
+        _field("energy_method_reason", pa.string(), "why this method and not a better one"),
+        _field("distance_km", pa.float64(), "odometer difference", "km"),
+        _field("odometer_start_km", pa.float64(), "odometer at the start", "km"),
+        _field("odometer_end_km", pa.float64(), "odometer at the end", "km"),
+        _field("outside_temp_mean_c", pa.float64(), "mean outside temperature", "degC"),
+        _field("battery_temp_mean_c", pa.float64(), "mean battery temperature", "degC"),
+        _field("power_mean_kw", pa.float64(), "mean pack power, positive into the battery", "kW"),
+        _field("power_max_kw", pa.float64(), "largest absolute pack power", "kW"),
+        _field("charge_type", pa.string(), "ac | dc for a charge, else null"),
+        _field("inferred", pa.bool_(), "a charge seen only as a rise of SoC over a gap"),
+        _field("truncated", pa.bool_(), "its true begin or end was not observed"),
+        _field("n_samples", pa.int64(), "cleaned rows inside"),
+        _field("gap_seconds", pa.float64(), "longest time without any row inside", "s"),
+        _field("confidence", pa.float64(), "0 to 1"),
+        _field("reasons", pa.list_(pa.string()), "what lowers the confidence"),
+    ]
+)
+"""segments/date=…/part-….parquet: pieces of one UTC day, sorted by vin, start; depends on that day only."""
+
+SESSIONS = pa.schema(
+    [
+        _field("session_id", pa.string(), "hash of vin, kind and start: same data, same id"),
+        *[field for field in SEGMENTS if field.name not in ("open_start", "open_end")],
+        _field("n_pieces", pa.int32(), "day pieces stitched"),
+    ]
+)
+"""results/sessions: pieces stitched over midnight, filed under the start day."""
+
+BATTERY_HEALTH = pa.schema(
+    [
+        _field("vin", pa.string(), "vehicle identification number"),
+        _field("month", pa.string(), "YYYY-MM, UTC"),
+        _field("method", pa.string(), "energy_remaining | charge_energy | pooled"),
+        _field("capacity_kwh", pa.float64(), "usable capacity now; null when the evidence is too thin", "kWh"),
+        _field("capacity_sd_kwh", pa.float64(), "one standard deviation of capacity_kwh", "kWh"),
+        _field("soh_percent", pa.float64(), "capacity_kwh over reference_capacity_kwh", "percent"),
+        _field("soh_sd", pa.float64(), "one standard deviation of soh_percent", "percent"),
+        _field("n_sessions", pa.int64(), "sessions (or days, for energy_remaining) used"),
+        _field("sum_delta_soc", pa.float64(), "state of charge covered by the evidence", "percent"),
+        _field("reference_capacity_kwh", pa.float64(), "usable capacity when new", "kWh"),
+        _field("reference_source", pa.string(), "where the reference comes from"),
+        _field("reasons", pa.list_(pa.string()), "why there is no number, or why evidence was left out"),
+    ]
+)
+"""results/battery_health: one row per vin, month and method; `pooled` is the published one."""
+
+VEHICLES = pa.schema(
+    [
+        _field("vin", pa.string(), "vehicle identification number"),
+        _field("provider", pa.string(), "preferred provider"),
+        _field("make", pa.string(), "manufacturer"),
+        _field("model", pa.string(), "model and trim"),
+        _field("chemistry", pa.string(), "NMC | NCA | LFP"),
+        _field("usable_new_kwh", pa.float64(), "usable capacity when new", "kWh"),
+        _field("reference_source", pa.string(), "where usable_new_kwh comes from"),
+        _field("first_registration", pa.date32(), "first registration"),
+    ]
+)
+"""ref/vehicles: the vehicle registry."""

@@ -1,0 +1,208 @@
+"""One small interface to the bytes of the lake, on obstore: a folder, S3 or memory, chosen by URL alone.
+
+Belongs here: whole-object put, get, keys, delete, and `swap` (compare-and-swap), each atomic: a reader sees the old or
+the new object, never half of one. Not here: which keys exist (layout.py), what the bytes mean (schemas.py, tables.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, PreconditionError
+from obstore.store import LocalStore, MemoryStore, S3Store
+
+from ev_platform.errors import UserError
+
+IO_THREADS = 16
+"""obstore releases the GIL, so plain threads hide the latency of S3; more than this only queues."""
+
+_Store = S3Store | LocalStore | MemoryStore
+_LOCKS = ".locks"
+_LOCK_STRIPES = 64
+
+
+class Versioned(NamedTuple):
+    """Bytes of an object and the version to name when replacing it; (None, None) when there is no object."""
+
+    data: bytes | None
+    version: str | None
+
+
+class ObjectStore:
+    """Objects under one URL: `s3://bucket/prefix`, a folder (path or `file://`), or `memory://`.
+
+    Picklable for folders and S3, so that tasks in other processes open the same lake.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        scheme = urlsplit(url).scheme
+        self._root: Path | None = None
+        self._store: _Store
+        if scheme == "memory":
+            self._store = MemoryStore()
+        elif scheme in ("", "file"):
+            self._root = Path(urlsplit(url).path if scheme else url).expanduser().resolve()
+            self._store = _open_folder(self._root)
+        else:
+            self._store = _open_remote(url)
+
+    def __reduce__(self) -> tuple[type[ObjectStore], tuple[str]]:
+        """Pickled as its URL; refused for memory, whose objects live in one process only."""
+        if isinstance(self._store, MemoryStore):
+            raise TypeError("a memory:// lake lives in one process; use a folder or S3 for a process pool")
+        return ObjectStore, (self.url,)
+
+    # -- whole objects ------------------------------------------------------------------------------------------------
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write one object; repeated PUTs of the same bytes under the same key are harmless."""
+        obstore.put(self._store, key, data, use_multipart=False)
+
+    def put_many(self, objects: Iterable[tuple[str, bytes]]) -> None:
+        """Write many objects at once; returns when all are stored, raises if any is not."""
+        with ThreadPoolExecutor(IO_THREADS) as pool:
+            for _ in pool.map(lambda item: self.put(*item), objects):
+                pass
+
+    def get(self, key: str) -> bytes:
+        """Bytes of one object.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        return bytes(obstore.get(self._store, key).bytes())
+
+    def get_many(self, keys: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
+        """(key, bytes) in the order asked for, fetched by threads; bytes are None for an object that is gone."""
+        if len(keys) < 2:
+            yield from ((key, self.read(key).data) for key in keys)
+            return
+        with ThreadPoolExecutor(min(IO_THREADS, len(keys))) as pool:
+            yield from zip(keys, pool.map(lambda key: self.read(key).data, keys), strict=True)
+
+    def read(self, key: str) -> Versioned:
+        """Bytes of one object with its version, (None, None) when there is none."""
+        try:
+            found = obstore.get(self._store, key)
+        except FileNotFoundError:
+            return Versioned(None, None)
+        return Versioned(bytes(found.bytes()), found.meta["e_tag"])
+
+    def exists(self, key: str) -> bool:
+        """Whether the object exists."""
+        return self._version(key) is not None
+
+    def keys(self, prefix: str) -> list[str]:
+        """Keys below a folder (whole path segments), sorted; every page of the listing is read."""
+        chunks = obstore.list(self._store, prefix, chunk_size=1000)
+        return sorted(meta["path"] for chunk in chunks for meta in chunk if not meta["path"].startswith(_LOCKS))
+
+    def list_folders(self, prefix: str) -> list[str]:
+        """Names of the folders directly below a folder, sorted."""
+        found = obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete exactly these objects; one that is gone already is no error."""
+        if self._root is None:
+            if keys:
+                obstore.delete(self._store, list(keys))
+            return
+        for key in keys:
+            (self._root / key).unlink(missing_ok=True)
+        self._prune({(self._root / key).parent for key in keys})
+
+    def move(self, key: str, target: str) -> None:
+        """Copy an object to another key, then delete the original: at every moment at least one of them exists."""
+        data = self.read(key).data
+        if data is not None:
+            self.put(target, data)
+            self.delete([key])
+
+    # -- compare-and-swap ---------------------------------------------------------------------------------------------
+
+    def swap(self, key: str, data: bytes, version: str | None) -> bool:
+        """Replace an object only if it still has `version` (None: only if it does not exist).
+
+        S3 and memory decide by If-Match / If-None-Match. A folder has no such thing: there an exclusive lock spans the
+        comparison and the write, which holds against every other process that uses this method.
+
+        Returns:
+            False when somebody else changed the object first; nothing was written then.
+        """
+        if self._root is not None:
+            with self._locked(key):
+                if self._version(key) != version:
+                    return False
+                self.put(key, data)
+                return True
+        mode: Any = "create" if version is None else {"e_tag": version}
+        try:
+            obstore.put(self._store, key, data, mode=mode, use_multipart=False)
+        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            return False
+        return True
+
+    def barrier(self) -> None:
+        """Return only when all that was written would survive a power cut (S3 promises that with each answer)."""
+        if self._root is not None:
+            os.sync()
+
+    # -- internals ----------------------------------------------------------------------------------------------------
+
+    def _version(self, key: str) -> str | None:
+        try:
+            version: str | None = obstore.head(self._store, key)["e_tag"]
+        except FileNotFoundError:
+            return None
+        return version
+
+    @contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
+        assert self._root is not None
+        lock = self._root / _LOCKS / f"{zlib.crc32(key.encode()) % _LOCK_STRIPES:02d}"
+        lock.parent.mkdir(exist_ok=True)
+        with lock.open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)  # released by close, and by the kernel if we die
+            yield
+
+    def _prune(self, folders: set[Path]) -> None:
+        """Remove folders that deletes left empty, so that a folder looks like S3, which has no empty ones."""
+        for folder in folders:
+            current = folder
+            while current != self._root:
+                try:
+                    current.rmdir()
+                except OSError:  # not empty, or another process was faster
+                    break
+                current = current.parent
+
+
+def _open_folder(root: Path) -> _Store:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        probe = root / ".writable"
+        probe.touch()
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"the lake folder {root} is not writable ({error.strerror}): set EV_LAKE_URL") from error
+    return LocalStore(str(root))
+
+
+def _open_remote(url: str) -> _Store:
+    try:
+        return S3Store.from_url(
+            url, client_options={"allow_http": True, "timeout": "60s"}, retry_config={"max_retries": 5}
+        )
+    except Exception as error:
+        raise UserError(f"EV_LAKE_URL={url!r} cannot be opened: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,121 @@
+"""The only reader of the environment: one typed class for every `EV_*` variable (and `.env`).
+
+Belongs here: names, types, defaults and validation of settings, and the environment handed to child processes.
+Everything else receives a `Settings` object. Credentials are never shown by `repr` and never put into run config.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ev_platform.errors import SettingError
+
+Words = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """All settings with their embedded defaults: nothing has to be set on a laptop."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EV_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    lake_url: str = Field("./data/lake", description="folder, s3://bucket/prefix (with the usual AWS_*) or memory://")
+    bucket_name: str = Field("", validation_alias=AliasChoices("EV_BUCKET_NAME", "BUCKET_NAME"))
+    state_dir: Path = Field(Path("./data/state"), description="Dagster home, token store")
+    start_day: date = Field(date(2010, 1, 1), description="first partition; older events are dead letters")
+
+    kafka_bootstrap: str = Field("", description="host:port,…; empty: the embedded broker of `ev demo` and `ev up`")
+    kafka_topics: Words = ("tesla_V", "tesla_alerts", "tesla_errors", "tesla_connectivity")
+    kafka_group: str = Field("ev_platform", description="consumer group, shared by drain and service")
+    kafka_options: Annotated[dict[str, str], NoDecode] = Field({}, repr=False, description="passed to librdkafka")
+    kafka_timeout_seconds: float = Field(10.0, gt=0, description="longest wait for an answer of the broker")
+
+    buffer_max_messages: int = Field(1000, ge=1)
+    buffer_flush_seconds: float = Field(30.0, gt=0)
+    buffer_min_bytes: int = Field(0, ge=0)
+    buffer_max_seconds: float = Field(300.0, gt=0)
+    buffer_memory_bytes: int = Field(256 * 2**20, ge=2**20, description="open and in-flight buffers together")
+    message_max_bytes: int = Field(2**20, ge=1024, description="larger payloads are dead letters")
+    drain_max_messages: int = Field(200_000, ge=1, description="bound of one drain")
+    drain_min_messages: int = Field(1, ge=1, description="lag that starts a drain")
+    drain_runs_kept_hours: float = Field(48.0, gt=0, description="finished drain runs older than this are purged")
+
+    engine: Literal["local"] = "local"
+    workers: int = Field(2, ge=1, description="processes of the local engine")
+    batch_vehicles: int = Field(50, ge=1, description="vehicles per work item")
+    shards: int = Field(1, ge=1, description="parts per day of a new lake; kept in ops/ afterwards")
+
+    vehicles_file: str = Field("", description="CSV of the vehicle registry")
+    sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
+    ui_port: int = Field(3000, ge=1, le=65535)
+
+    @field_validator("kafka_topics", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+    @field_validator("kafka_options", mode="before")
+    @classmethod
+    def _options(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
+        """JSON object, or `key=value,key=value`."""
+        if not isinstance(value, str):
+            return value
+        text = value.strip()
+        if text.startswith("{"):
+            return {str(k): str(v) for k, v in json.loads(text).items()}
+        pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+        if any(not sep for _, sep, _ in pairs):
+            raise ValueError("write key=value,key=value or a JSON object")
+        return {key.strip(): option.strip() for key, _, option in pairs}
+
+    @cached_property
+    def lake(self) -> str:
+        """URL of the lake; `BUCKET_NAME` alone means that bucket."""
+        if self.bucket_name and "lake_url" not in self.model_fields_set:
+            return f"s3://{self.bucket_name}"
+        return self.lake_url
+
+    @cached_property
+    def dagster_home(self) -> Path:
+        """Folder of Dagster's instance."""
+        return self.state_dir.expanduser().resolve() / "dagster"
+
+    def with_changes(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting's value
+        """A copy with other values."""
+        return self.model_copy(update=changes)
+
+    def child_environment(self) -> dict[str, str]:
+        """The environment for a child process that shall see exactly these settings."""
+        own = {f"EV_{name.upper()}": _to_text(getattr(self, name)) for name in type(self).model_fields}
+        unset = {"EV_BUCKET_NAME": ""} if "lake_url" in self.model_fields_set else {}
+        return {**os.environ, **own, **unset, "EV_LAKE_URL": self.lake, "DAGSTER_HOME": str(self.dagster_home)}
+
+
+def _to_text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting's value
+    """Settings from the environment and `.env`; `overrides` win.
+
+    Raises:
+        SettingError: a variable cannot be used; the message names it and says why, never its value.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0])
+        shown = name if name.isupper() else f"EV_{name.upper()}"
+        raise SettingError(f"{shown} cannot be used: {first['msg']}") from None

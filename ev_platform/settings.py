@@ -99,6 +99,10 @@ class Settings(BaseSettings):
         unset = {"EV_BUCKET_NAME": ""} if "lake_url" in self.model_fields_set else {}
         return {**os.environ, **own, **unset, "EV_LAKE_URL": self.lake, "DAGSTER_HOME": str(self.dagster_home)}
 
+    def activate(self) -> None:
+        """Make this process see exactly these settings, before it loads the definitions (they read them at import)."""
+        os.environ.update(self.child_environment())
+
 
 def _to_text(value: object) -> str:
     if isinstance(value, tuple):

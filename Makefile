@@ -1,0 +1,49 @@
+# Every target sets up .venv by itself: python3 >= 3.11 with venv and pip is all that is needed.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help demo up test test-long lint lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/.core: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 …"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: .venv/.core requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip check
+	@touch $@
+
+demo: .venv/.core ## the main job end to end, headless: simulated fleet → Kafka → lake → battery health
+	$(BIN)/ev demo
+
+up: .venv/.core ## the live stack: broker, simulated fleet, Dagster UI and daemon; Ctrl-C stops all of it
+	$(BIN)/ev up
+
+test: .venv/.dev ## the test suite
+	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadgroup
+
+test-long: .venv/.dev ## the long forms too
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: .venv/.dev ## ruff, strict types, import rules, Dagster definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/dg check yaml
+	$(BIN)/dg check defs
+
+lock: ## writes the lock files anew (versions, markers and hashes; no addresses)
+	@test -x .cache/lock/bin/uv || { $(PYTHON) -m venv .cache/lock && .cache/lock/bin/pip install -q uv==0.13.9; }
+	sh scripts/lock.sh .cache/lock/bin/uv
+
+clean: ## removes the demo's lake and state
+	rm -rf data

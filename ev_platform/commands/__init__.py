@@ -1,0 +1,1 @@
+"""What the `ev` commands do: join the rooms, show progress, and one clear line for every error a user can cause."""

@@ -1,0 +1,15 @@
+"""Entry point of the code location: everything below `defs/`, loaded by Dagster."""
+
+import warnings
+from pathlib import Path
+
+import dagster as dg
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """All assets, checks, jobs, sensors, schedules and resources."""
+    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)

@@ -1,0 +1,1 @@
+"""The lake's daily chain: compressed, cleaned, segments; its checks, schedule and repair."""

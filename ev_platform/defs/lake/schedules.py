@@ -1,0 +1,78 @@
+"""The nightly schedule: makes each closed, uncompacted day once Kafka is drained past its midnight.
+
+A schedule and not `on_cron`, which waits for an upstream update after its tick and never fires for a silent fleet.
+See https://docs.dagster.io/guides/automate/schedules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+
+from ev_platform.defs.lake.assets import CLEANED_KEY, COMPRESSED_KEY, SEGMENTS_KEY
+from ev_platform.defs.lake.gate import days_in_progress, drained_past, failures, uncompacted_days
+from ev_platform.defs.ops.alerts import alert
+from ev_platform.defs.partitions import DAYS
+from ev_platform.defs.platform import Platform
+from ev_platform.defs.results.assets import SESSIONS_KEY
+from ev_platform.errors import UserError
+
+LAST_CALL_HOUR = 6
+MOST_FAILURES = 3
+NIGHT = timedelta(hours=12)
+
+nightly_job = dg.define_asset_job(
+    "nightly",
+    selection=[COMPRESSED_KEY, CLEANED_KEY, SEGMENTS_KEY, SESSIONS_KEY],
+    partitions_def=DAYS,
+    description="One closed day: compaction, cleaning, segmentation, sessions, with the blocking checks between them.",
+    executor_def=dg.in_process_executor,
+    tags={"dagster/max_runtime": "7200"},
+)
+
+
+@dg.schedule(
+    job=nightly_job,
+    cron_schedule=["10-50/10 0 * * *", "*/10 1-5 * * *", f"0 {LAST_CALL_HOUR} * * *"],
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def nightly(
+    context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Requests each closed, uncompacted day once drained; at 06:00 UTC it requests anyway and alerts."""
+    tick = context.scheduled_execution_time
+    days = uncompacted_days(context.instance, tick.date(), tick)
+    busy = days_in_progress(context.instance)
+    reasons = [] if days else ["every closed day with raw data is compacted"]
+    for day in days:
+        if day in busy:
+            reasons.append(f"{day} is in progress")
+        elif failures(context.instance, nightly_job.name, day, tick - NIGHT) >= MOST_FAILURES:
+            reasons.append(f"{day} failed {MOST_FAILURES} times, see its runs")
+        elif _ready(context, platform, day):
+            yield dg.RunRequest(run_key=f"{day}@{tick.isoformat()}", partition_key=day)
+        else:
+            reasons.append(f"{day} is not drained yet")
+    if reasons:
+        yield dg.SkipReason("; ".join(reasons))
+
+
+def _ready(context: dg.ScheduleEvaluationContext, platform: Platform, day: str) -> bool:
+    """Whether the day is drained, or it is so late that it must be made as it is."""
+    tick = context.scheduled_execution_time
+    try:
+        drained = drained_past(context.instance, platform.settings, day, tick)
+    except UserError as error:
+        context.log.warning(str(error))
+        drained = False
+    if not drained and tick.hour >= LAST_CALL_HOUR:
+        alert(
+            platform.settings,
+            f"{day} compacted before it was drained",
+            "Kafka lag or an unreachable broker; late messages re-open the day.",
+        )
+        return True
+    return drained

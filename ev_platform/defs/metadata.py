@@ -1,0 +1,77 @@
+"""What an asset shows of itself in the Dagster UI: rows, schema, a small table or picture, receipts as figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+BARS = "▁▂▃▄▅▆▇█"
+PREVIEW_ROWS = 5
+PREVIEW_COLUMNS = 10
+
+
+def table_schema(schema: pa.Schema) -> dg.TableSchema:
+    """Dagster's column schema of an Arrow schema, with unit and meaning of each column."""
+    columns = []
+    for field in schema:
+        notes = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+        text = ", ".join(part for part in (notes.get("unit", ""), notes.get("description", "")) if part)
+        columns.append(dg.TableColumn(field.name, str(field.type), description=text or None))
+    return dg.TableSchema(columns)
+
+
+def table_metadata(table: pa.Table, uri: str) -> dict[str, Any]:
+    """Row count, location and the first rows of a table."""
+    return {
+        "dagster/partition_row_count": table.num_rows,
+        "dagster/uri": uri,
+        "preview": dg.MetadataValue.md(markdown_table(table)),
+    }
+
+
+def markdown_table(table: pa.Table) -> str:
+    """The first rows and columns as a Markdown table."""
+    head = table.slice(0, PREVIEW_ROWS).select(table.column_names[:PREVIEW_COLUMNS])
+    lines = ["| " + " | ".join(head.column_names) + " |", "|" + " --- |" * head.num_columns]
+    lines += ["| " + " | ".join(_cell(value) for value in row.values()) + " |" for row in head.to_pylist()]
+    return "\n".join(lines)
+
+
+def spark_bars(values: Sequence[float]) -> str:
+    """A row of bars, scaled from 0 to the largest value."""
+    top = max(values, default=0) or 1
+    return "".join(BARS[min(int(value / top * len(BARS)), len(BARS) - 1)] for value in values)
+
+
+def receipt_metadata(receipt: object) -> dict[str, Any]:
+    """A receipt (a dataclass of figures and small mappings) as metadata; a mapping becomes a table with bars."""
+    assert dataclasses.is_dataclass(receipt)
+    shown: dict[str, Any] = {}
+    for field in dataclasses.fields(receipt):
+        value = getattr(receipt, field.name)
+        name = "dagster/partition_row_count" if field.name == "rows" else field.name
+        if isinstance(value, Mapping):
+            if value:
+                shown[name] = dg.MetadataValue.md(mapping_table(value))
+        elif isinstance(value, bool | int | float | str):
+            shown[name] = value
+        elif isinstance(value, Sequence):
+            shown[name] = dg.MetadataValue.json(list(value))
+    return shown
+
+
+def mapping_table(counts: Mapping[Any, Any]) -> str:
+    """Counts as a Markdown table with a bar each."""
+    numbers = {str(k): float(v) for k, v in counts.items() if isinstance(v, int | float)}
+    top = max(numbers.values(), default=0) or 1
+    rows = [f"| {name} | {value:g} | {'█' * round(20 * value / top)} |" for name, value in numbers.items()]
+    return "\n".join(["| what | n | |", "| --- | ---: | --- |", *rows])
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str("" if value is None else value)
+    return text.replace("|", "\\|")[:40]

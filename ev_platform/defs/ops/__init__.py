@@ -1,0 +1,1 @@
+"""Operations: what is told to people, and what is purged."""

@@ -1,0 +1,42 @@
+"""Where operators are told: the log always, Amazon SNS when `EV_SNS_TOPIC_ARN` is set."""
+
+from __future__ import annotations
+
+import logging
+
+import boto3
+import dagster as dg
+
+from ev_platform.defs.platform import Platform
+from ev_platform.settings import Settings
+
+LOG = logging.getLogger("ev_platform.alerts")
+SUBJECT_MOST = 100  # limit of SNS
+
+
+def alert(settings: Settings, title: str, message: str) -> None:
+    """Tell the operators; an unreachable SNS is logged and does not stop what was going on."""
+    LOG.error("%s: %s", title, message)
+    if not settings.sns_topic_arn:
+        return
+    subject = title.encode("ascii", "replace").decode()[:SUBJECT_MOST]  # SNS refuses other characters in a subject
+    try:
+        region = settings.sns_topic_arn.split(":")[3]
+        boto3.client("sns", region_name=region).publish(
+            TopicArn=settings.sns_topic_arn, Subject=subject, Message=f"{title}\n\n{message}"
+        )
+    except Exception as error:
+        LOG.error("SNS did not take the alert: %s", str(error).splitlines()[0])
+
+
+@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, monitor_all_code_locations=False)
+def run_failure(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[Platform]) -> None:
+    """Reports every failed run with its job, partition and first line of the error."""
+    run = context.dagster_run
+    day = run.tags.get("dagster/partition", "")
+    reason = (context.failure_event.message or "").splitlines()
+    alert(
+        platform.settings,
+        f"run of {run.job_name} failed {day}".strip(),
+        f"run {run.run_id}: {reason[0] if reason else 'unknown'}",
+    )

@@ -1,0 +1,1 @@
+"""Raw data: drains, probes and what they report."""

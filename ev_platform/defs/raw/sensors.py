@@ -1,0 +1,83 @@
+"""The sensor that drives the Kafka consumer: it only looks (committed offsets, watermarks) and never consumes.
+
+No run_key: the committed offsets are the truth, so a failed drain is simply requested again at the next tick, while a
+run_key of a failed run would never be launched again. See https://docs.dagster.io/guides/automate/sensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster import DagsterRunStatus
+
+from ev_platform.defs.platform import Platform
+from ev_platform.defs.raw.assets import DRAIN_MAX_RUNTIME_SECONDS, KAFKA_TESLA, RAW_TESLA, drain_job
+from ev_platform.ingest.lag import PartitionLag, probe
+
+HIGH_WATERMARKS = "high_watermarks"
+QUEUED = [DagsterRunStatus.QUEUED]
+RUNNING = [
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+
+
+def waiting(lag: PartitionLag) -> int:
+    """Messages of a partition that are not committed yet."""
+    return lag.high - max(lag.low, lag.low if lag.committed is None else lag.committed)
+
+
+def bounded_ranges(lags: Sequence[PartitionLag], most: int) -> dict[str, list[int]]:
+    """Explicit ranges for one drain of at most `most` messages, shared fairly between the partitions that lag."""
+    lagging = [lag for lag in lags if waiting(lag) > 0]
+    ranges: dict[str, list[int]] = {}
+    left = most
+    for done, lag in enumerate(sorted(lagging, key=waiting)):
+        count = min(waiting(lag), max(left // (len(lagging) - done), 1))
+        start = lag.low if lag.committed is None else lag.committed
+        # an expired start stays as it is: the drain records what is missing as a known gap
+        ranges[f"{lag.topic}:{lag.partition}"] = [start, max(start, lag.low) + count]
+        left -= count
+    return dict(sorted(ranges.items()))
+
+
+def drain_in_flight(instance: dg.DagsterInstance, now: datetime) -> bool:
+    """Whether a drain is queued or under way; one older than its max_runtime is dead and must not block for ever."""
+    alive = now - timedelta(seconds=DRAIN_MAX_RUNTIME_SECONDS)
+    queued = dg.RunsFilter(job_name=drain_job.name, statuses=QUEUED)
+    running = dg.RunsFilter(job_name=drain_job.name, statuses=RUNNING, updated_after=alive)
+    return any(instance.get_run_records(filters, limit=1) for filters in (queued, running))
+
+
+def observation(lags: Sequence[PartitionLag]) -> dg.AssetObservation:
+    """Lag and high watermark per partition; the nightly gate reads the watermarks of the first probe after midnight."""
+    metadata = {
+        "lag_messages": sum(waiting(lag) for lag in lags),
+        "lag": dg.MetadataValue.json({f"{lag.topic}:{lag.partition}": waiting(lag) for lag in lags}),
+        HIGH_WATERMARKS: dg.MetadataValue.json({f"{lag.topic}:{lag.partition}": lag.high for lag in lags}),
+    }
+    return dg.AssetObservation(KAFKA_TESLA, metadata=metadata)
+
+
+@dg.sensor(job=drain_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def kafka_lag(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
+    """Requests one bounded drain with explicit offset ranges when messages wait and no drain is under way."""
+    settings = platform.settings
+    if not settings.kafka_bootstrap:
+        return dg.SensorResult(skip_reason="EV_KAFKA_BOOTSTRAP is not set: no broker to read from")
+    lags = probe(settings)
+    total = sum(waiting(lag) for lag in lags)
+    events = [observation(lags)]
+    now = datetime.now(UTC)
+    if total < settings.drain_min_messages:
+        return dg.SensorResult(skip_reason=f"lag {total} on {len(lags)} partitions", asset_events=events)
+    if drain_in_flight(context.instance, now):
+        return dg.SensorResult(skip_reason=f"lag {total}, a drain is under way", asset_events=events)
+    ranges = bounded_ranges(lags, settings.drain_max_messages)
+    config = {"ops": {"__".join(RAW_TESLA.path): {"config": {"ranges": ranges}}}}
+    request = dg.RunRequest(partition_key=now.date().isoformat(), run_config=config)
+    return dg.SensorResult(run_requests=[request], asset_events=events)

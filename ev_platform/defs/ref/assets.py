@@ -1,0 +1,25 @@
+"""ref/vehicles: the vehicle registry, from the CSV that `EV_VEHICLES_FILE` names."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pyarrow as pa
+
+from ev_platform.defs.metadata import table_schema
+from ev_platform.defs.platform import Platform
+from ev_platform.lake.registry import read_vehicles
+from ev_platform.lake.schemas import VEHICLES
+
+VEHICLES_KEY = dg.AssetKey(["ref", "vehicles"])
+
+
+@dg.asset(
+    key=VEHICLES_KEY,
+    group_name="ref",
+    kinds={"parquet", "csv"},
+    owners=["team:data-engineering"],
+    metadata={"dagster/column_schema": table_schema(VEHICLES)},
+)
+def vehicles(platform: dg.ResourceParam[Platform]) -> pa.Table:
+    """Make, model, chemistry and usable capacity when new, per VIN; without a file it is empty, and cars still flow."""
+    return read_vehicles(platform.settings.vehicles_file)

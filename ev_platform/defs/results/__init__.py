@@ -1,0 +1,1 @@
+"""Results: sessions and battery health."""

@@ -37,14 +37,20 @@ def check_kafka(settings: Settings) -> Iterator[str]:
     found = {lag.topic for lag in lags}
     for topic in settings.kafka_topics:
         mine = [lag for lag in lags if lag.topic == topic]
-        behind = sum(lag.high - max(lag.low, lag.committed or 0) for lag in mine)
-        yield f"kafka {topic}: {len(mine)} partitions, lag {behind}" if topic in found else f"kafka {topic}: no such topic yet"
+        behind = sum(lag.behind for lag in mine)
+        yield (
+            f"kafka {topic}: {len(mine)} partitions, lag {behind}"
+            if topic in found
+            else f"kafka {topic}: no such topic yet"
+        )
 
 
 def check_registry(settings: Settings) -> Iterator[str]:
     """The vehicle registry file."""
     vehicles = read_vehicles(settings.vehicles_file)
-    yield f"registry: {vehicles.num_rows} vehicles" + ("" if settings.vehicles_file else " (EV_VEHICLES_FILE is not set)")
+    yield f"registry: {vehicles.num_rows} vehicles" + (
+        "" if settings.vehicles_file else " (EV_VEHICLES_FILE is not set)"
+    )
 
 
 CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (check_lake, check_kafka, check_registry)

@@ -1,4 +1,4 @@
-"""The Dagster instance of a laptop: its folder, its dagster.yaml, one user at a time, and what a killed one left behind."""
+"""The Dagster instance of a laptop: folder, dagster.yaml, one user at a time, what a killed one left behind."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import dagster as dg
 from ev_platform.defs.raw.sensors import QUEUED, RUNNING
 from ev_platform.errors import UserError
 from ev_platform.settings import Settings
+
 
 @contextmanager
 def exclusive(settings: Settings) -> Iterator[None]:
@@ -50,5 +51,7 @@ def laptop_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     prepare_home(settings)
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         for record in instance.get_run_records(dg.RunsFilter(statuses=[*QUEUED, *RUNNING])):
-            instance.report_run_failed(record.dagster_run, "its process was killed; the next drain or night repeats the work")
+            instance.report_run_failed(
+                record.dagster_run, "its process was killed; the next drain or night repeats the work"
+            )
         yield instance

@@ -34,7 +34,9 @@ class Tally:
 class Requests:
     """The definitions on one instance: `sensor`, `schedule` and `automation` evaluate, then execute what is asked."""
 
-    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance, platform: Platform, cursor_file: Path) -> None:
+    def __init__(
+        self, defs: dg.Definitions, instance: dg.DagsterInstance, platform: Platform, cursor_file: Path
+    ) -> None:
         self._defs = defs
         self._repository = defs.get_repository_def()
         self._instance = instance
@@ -142,4 +144,3 @@ def _first_error(result: dg.ExecuteInProcessResult) -> str:
                 error = error.cause
             return (error.message if error else "").strip().splitlines()[0]
     return "unknown"
-

@@ -28,7 +28,9 @@ def run_days(settings: Settings, first: date, last: date) -> int:
     days = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
     known = set(DAYS.get_partition_keys())
     if not days or not known.issuperset(days):
-        raise UserError(f"--from {first} --to {last}: days must be over (UTC) and not before EV_START_DAY {settings.start_day}")
+        raise UserError(
+            f"--from {first} --to {last}: days must be over (UTC) and not before EV_START_DAY {settings.start_day}"
+        )
     logging.getLogger("dagster").setLevel(logging.ERROR)
     console = Console()
     with exclusive(settings), laptop_instance(settings) as instance:

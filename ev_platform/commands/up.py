@@ -50,15 +50,22 @@ def run_up(settings: Settings) -> int:
         url = f"http://127.0.0.1:{settings.ui_port}"
         if not _wait_until_ready(url, children, stop):
             raise UserError(f"the Dagster UI did not start, see {_log(settings, 'webserver')}")
-        console.print(f"Dagster UI (Dagit)  {url}\nlake                {settings.lake}\nlogs                {settings.state_dir}/logs")
-        if scenario is not None:
-            console.print(f"simulated fleet     {scenario.vehicles} vehicles on topic {scenario.topic} at {settings.kafka_bootstrap}")
+        _print_addresses(console, settings, scenario)
         console.print("Ctrl-C stops all of it")
         while not stop.wait(1.0):
             for name, child in children.items():
                 if child.poll() is not None:
                     raise UserError(f"{name} ended by itself, see {_log(settings, name)}")
     return 0
+
+
+def _print_addresses(console: Console, settings: Settings, scenario: Scenario | None) -> None:
+    rows = {"Dagster UI (Dagit)": f"http://127.0.0.1:{settings.ui_port}", "lake": settings.lake}
+    rows |= {"logs": f"{settings.state_dir}/logs", "Kafka": settings.kafka_bootstrap}
+    if scenario is not None:
+        rows["simulated fleet"] = f"{scenario.vehicles} vehicles on topic {scenario.topic}"
+    for name, value in rows.items():
+        console.print(f"{name:20}{value}", soft_wrap=True)
 
 
 def _embedded(settings: Settings, stack: ExitStack) -> tuple[Settings, Scenario]:

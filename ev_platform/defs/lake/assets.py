@@ -1,7 +1,5 @@
 """The daily chain of the lake: compressed → cleaned → segments. Tasks write the files, the assets return receipts."""
 
-from __future__ import annotations
-
 import dagster as dg
 from dagster import DagsterEventType
 

@@ -93,7 +93,7 @@ def drained_past(instance: dg.DagsterInstance, settings: Settings, day: str, tic
         target = at_midnight.get((lag.topic, lag.partition))
         if target is None:
             target = probed.get(f"{lag.topic}:{lag.partition}", lag.high)
-        if (lag.low if lag.committed is None else lag.committed) < target:
+        if lag.start < target:
             return False
     return True
 

@@ -4,9 +4,6 @@ A schedule and not `on_cron`, which waits for an upstream update after its tick 
 See https://docs.dagster.io/guides/automate/schedules.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
@@ -33,19 +30,18 @@ nightly_job = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=nightly_job,
-    cron_schedule=["10-50/10 0 * * *", "*/10 1-5 * * *", f"0 {LAST_CALL_HOUR} * * *"],
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def nightly(
+NIGHT_CRON = ("10-50/10 0 * * *", "*/10 1-5 * * *", f"0 {LAST_CALL_HOUR} * * *")
+"""Every 10 minutes from 00:10 to 05:50 UTC, and the last call at 06:00."""
+
+
+def night_requests(
     context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+) -> list[dg.RunRequest] | dg.SkipReason:
     """Requests each closed, uncompacted day once drained; at 06:00 UTC it requests anyway and alerts."""
     tick = context.scheduled_execution_time
     days = uncompacted_days(context.instance, tick.date(), tick)
     busy = days_in_progress(context.instance)
+    requests: list[dg.RunRequest] = []
     reasons = [] if days else ["every closed day with raw data is compacted"]
     for day in days:
         if day in busy:
@@ -53,11 +49,21 @@ def nightly(
         elif failures(context.instance, nightly_job.name, day, tick - NIGHT) >= MOST_FAILURES:
             reasons.append(f"{day} failed {MOST_FAILURES} times, see its runs")
         elif _ready(context, platform, day):
-            yield dg.RunRequest(run_key=f"{day}@{tick.isoformat()}", partition_key=day)
+            requests.append(dg.RunRequest(run_key=f"{day}@{tick.isoformat()}", partition_key=day))
         else:
             reasons.append(f"{day} is not drained yet")
-    if reasons:
-        yield dg.SkipReason("; ".join(reasons))
+    if requests and reasons:
+        context.log.info("; ".join(reasons))  # a tick either requests or skips, Dagster takes no mixture
+    return requests or dg.SkipReason("; ".join(reasons))
+
+
+nightly = dg.schedule(
+    name="nightly",
+    job=nightly_job,
+    cron_schedule=NIGHT_CRON,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)(night_requests)
 
 
 def _ready(context: dg.ScheduleEvaluationContext, platform: Platform, day: str) -> bool:

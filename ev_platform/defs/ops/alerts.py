@@ -1,7 +1,5 @@
 """Where operators are told: the log always, Amazon SNS when `EV_SNS_TOPIC_ARN` is set."""
 
-from __future__ import annotations
-
 import logging
 
 import boto3

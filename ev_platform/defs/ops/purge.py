@@ -3,8 +3,6 @@
 Deleting a run deletes its materializations too, so a run that holds the newest one of any raw day is kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 

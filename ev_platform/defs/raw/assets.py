@@ -5,8 +5,6 @@ re-open exactly their day. Materialized by hand, it drains to the high watermark
 reads the partition's day again.
 """
 
-from __future__ import annotations
-
 import dagster as dg
 from pydantic import Field
 

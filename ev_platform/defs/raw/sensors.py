@@ -4,8 +4,6 @@ No run_key: the committed offsets are the truth, so a failed drain is simply req
 run_key of a failed run would never be launched again. See https://docs.dagster.io/guides/automate/sensors.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -26,21 +24,16 @@ RUNNING = [
 ]
 
 
-def waiting(lag: PartitionLag) -> int:
-    """Messages of a partition that are not committed yet."""
-    return lag.high - max(lag.low, lag.low if lag.committed is None else lag.committed)
-
-
 def bounded_ranges(lags: Sequence[PartitionLag], most: int) -> dict[str, list[int]]:
     """Explicit ranges for one drain of at most `most` messages, shared fairly between the partitions that lag."""
-    lagging = [lag for lag in lags if waiting(lag) > 0]
+    lagging = sorted((lag for lag in lags if lag.behind), key=lambda lag: lag.behind)
     ranges: dict[str, list[int]] = {}
     left = most
-    for done, lag in enumerate(sorted(lagging, key=waiting)):
-        count = min(waiting(lag), max(left // (len(lagging) - done), 1))
-        start = lag.low if lag.committed is None else lag.committed
-        # an expired start stays as it is: the drain records what is missing as a known gap
-        ranges[f"{lag.topic}:{lag.partition}"] = [start, max(start, lag.low) + count]
+    for done, lag in enumerate(lagging):
+        count = min(lag.behind, max(left // (len(lagging) - done), 1))
+        # a committed offset that has expired stays the start: the drain records what is missing as a known gap
+        start = lag.committed if lag.committed is not None and lag.expired else lag.start
+        ranges[f"{lag.topic}:{lag.partition}"] = [start, lag.start + count]
         left -= count
     return dict(sorted(ranges.items()))
 
@@ -56,8 +49,8 @@ def drain_in_flight(instance: dg.DagsterInstance, now: datetime) -> bool:
 def observation(lags: Sequence[PartitionLag]) -> dg.AssetObservation:
     """Lag and high watermark per partition; the nightly gate reads the watermarks of the first probe after midnight."""
     metadata = {
-        "lag_messages": sum(waiting(lag) for lag in lags),
-        "lag": dg.MetadataValue.json({f"{lag.topic}:{lag.partition}": waiting(lag) for lag in lags}),
+        "lag_messages": sum(lag.behind for lag in lags),
+        "lag": dg.MetadataValue.json({f"{lag.topic}:{lag.partition}": lag.behind for lag in lags}),
         HIGH_WATERMARKS: dg.MetadataValue.json({f"{lag.topic}:{lag.partition}": lag.high for lag in lags}),
     }
     return dg.AssetObservation(KAFKA_TESLA, metadata=metadata)
@@ -70,7 +63,7 @@ def kafka_lag(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Pl
     if not settings.kafka_bootstrap:
         return dg.SensorResult(skip_reason="EV_KAFKA_BOOTSTRAP is not set: no broker to read from")
     lags = probe(settings)
-    total = sum(waiting(lag) for lag in lags)
+    total = sum(lag.behind for lag in lags)
     events = [observation(lags)]
     now = datetime.now(UTC)
     if total < settings.drain_min_messages:

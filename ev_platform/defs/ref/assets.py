@@ -1,7 +1,5 @@
 """ref/vehicles: the vehicle registry, from the CSV that `EV_VEHICLES_FILE` names."""
 
-from __future__ import annotations
-
 import dagster as dg
 import pyarrow as pa
 

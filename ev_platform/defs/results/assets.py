@@ -1,7 +1,5 @@
 """Results: sessions stitched over midnight (daily, filed under the start day) and battery health (monthly)."""
 
-from __future__ import annotations
-
 import dagster as dg
 import pyarrow as pa
 

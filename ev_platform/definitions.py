@@ -1,12 +1,8 @@
 """Entry point of the code location: everything below `defs/`, loaded by Dagster."""
 
-import warnings
 from pathlib import Path
 
 import dagster as dg
-
-warnings.filterwarnings("ignore", category=dg.BetaWarning)
-warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 
 @dg.definitions

@@ -23,6 +23,8 @@ def run_drain(settings: Settings, every: float) -> None:
     while True:
         report = drain(settings, store, None)
         dead = sum(report.dead_letters.values())
-        print(f"{report.messages} messages, {report.records} records of {report.vins} vehicles, {dead} dead letters")
+        print(
+            f"{report.messages} messages, {report.records} records of {len(report.vins)} vehicles, {dead} dead letters"
+        )
         if not every or stop.wait(every):
             return

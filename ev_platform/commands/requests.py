@@ -17,6 +17,9 @@ import dagster as dg
 
 from ev_platform.defs.platform import Platform
 
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The event log has it all; on the terminal there is a progress bar."""
+
 
 @dataclass
 class Tally:
@@ -65,10 +68,13 @@ class Requests:
         schedule = self._defs.resolve_schedule_def(name)
         return self._run_all(schedule.job_name, schedule.evaluate_tick(context).run_requests or [])
 
-    def automation(self) -> int:
-        """One evaluation of every automation condition; its cursor is kept beside the instance, as the daemon does."""
+    def automation(self, at: datetime) -> int:
+        """One evaluation of every automation condition, with the partitions that exist at that time.
+
+        Its cursor is kept in a file, as the daemon keeps it in the instance. Returns the number of runs.
+        """
         cursor = self._load_cursor()
-        result = dg.evaluate_automation_conditions(self._defs, self._instance, cursor=cursor)
+        result = dg.evaluate_automation_conditions(self._defs, self._instance, cursor=cursor, evaluation_time=at)
         wanted: dict[str, list[dg.AssetKey]] = defaultdict(list)
         for key in sorted(self._repository.asset_graph.materializable_asset_keys):
             for partition in result.get_requested_partitions(key):
@@ -100,7 +106,7 @@ class Requests:
             asset_selection=assets,
             instance=self._instance,
             partition_key=partition,
-            run_config=dict(run_config or {}),
+            run_config={**QUIET, **(run_config or {})},
             tags=dict(tags or {}),
             raise_on_error=False,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import date, timedelta
 
 from rich.console import Console
@@ -31,7 +30,6 @@ def run_days(settings: Settings, first: date, last: date) -> int:
         raise UserError(
             f"--from {first} --to {last}: days must be over (UTC) and not before EV_START_DAY {settings.start_day}"
         )
-    logging.getLogger("dagster").setLevel(logging.ERROR)
     console = Console()
     with exclusive(settings), laptop_instance(settings) as instance:
         requests = Requests(load_definitions(), instance, Platform(settings), settings.dagster_home / "automation.json")

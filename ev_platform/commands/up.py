@@ -14,15 +14,18 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
+import pyarrow as pa
+import pyarrow.csv as pacsv
 from rich.console import Console
 
 from ev_platform.commands.child import start_child, stop_child
-from ev_platform.commands.demo import FIRST_DAY, SEED
+from ev_platform.commands.demo import FIRST_DAY, demo_scenario
 from ev_platform.commands.instance import exclusive, laptop_instance
 from ev_platform.errors import UserError
 from ev_platform.ingest.embedded_broker import EmbeddedBroker
 from ev_platform.settings import Settings
 from ev_platform.simulate.scenario import Scenario
+from ev_platform.simulate.truth import registry
 
 LIVE_SEED = 2
 LIVE_VEHICLES = 12
@@ -77,14 +80,13 @@ def _embedded(settings: Settings, stack: ExitStack) -> tuple[Settings, Scenario]
         memory.write_text(json.dumps({"first_day": (datetime.now(UTC).date() - timedelta(days=1)).isoformat()}))
     first_day = date.fromisoformat(json.loads(memory.read_text())["first_day"])
     scenario = Scenario(seed=LIVE_SEED, vehicles=LIVE_VEHICLES, first_day=first_day)
-    shown = Scenario(seed=SEED, vehicles=24, first_day=FIRST_DAY)
-    registry = folder / "vehicles.csv"
-    shown.write_registry(registry, also=scenario)
+    file = folder / "vehicles.csv"
+    pacsv.write_csv(pa.concat_tables([registry(demo_scenario().fleet), registry(scenario.fleet)]), file)
     live = settings.with_changes(
         kafka_bootstrap=stack.enter_context(EmbeddedBroker()).bootstrap,
         kafka_topics=(scenario.topic,),
         start_day=FIRST_DAY,
-        vehicles_file=str(registry),
+        vehicles_file=str(file),
     )
     return live, scenario
 

@@ -60,7 +60,7 @@ def receipt_metadata(receipt: object) -> dict[str, Any]:
         elif isinstance(value, bool | int | float | str):
             shown[name] = value
         elif isinstance(value, Sequence):
-            shown[name] = dg.MetadataValue.json(list(value))
+            shown[name] = dg.MetadataValue.json([str(part) for part in value])
     return shown
 
 

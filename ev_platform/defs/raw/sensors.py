@@ -56,8 +56,7 @@ def observation(lags: Sequence[PartitionLag]) -> dg.AssetObservation:
     return dg.AssetObservation(KAFKA_TESLA, metadata=metadata)
 
 
-@dg.sensor(job=drain_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
-def kafka_lag(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
+def request_drain(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
     """Requests one bounded drain with explicit offset ranges when messages wait and no drain is under way."""
     settings = platform.settings
     if not settings.kafka_bootstrap:
@@ -74,3 +73,11 @@ def kafka_lag(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Pl
     config = {"ops": {"__".join(RAW_TESLA.path): {"config": {"ranges": ranges}}}}
     request = dg.RunRequest(partition_key=now.date().isoformat(), run_config=config)
     return dg.SensorResult(run_requests=[request], asset_events=events)
+
+
+kafka_lag = dg.sensor(
+    name="kafka_lag",
+    job=drain_job,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)(request_drain)

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     lake_url: str = Field("./data/lake", description="folder, s3://bucket/prefix (with the usual AWS_*) or memory://")
     bucket_name: str = Field("", validation_alias=AliasChoices("EV_BUCKET_NAME", "BUCKET_NAME"))
     state_dir: Path = Field(Path("./data/state"), description="Dagster home, token store")
+    dagster_home_dir: Path | None = Field(None, validation_alias="DAGSTER_HOME", description="else in the state folder")
     start_day: date = Field(date(2010, 1, 1), description="first partition; older events are dead letters")
 
     kafka_bootstrap: str = Field("", description="host:port,…; empty: the embedded broker of `ev demo` and `ev up`")
@@ -56,7 +57,16 @@ class Settings(BaseSettings):
 
     vehicles_file: str = Field("", description="CSV of the vehicle registry")
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
+    aws_endpoint_url: str | None = Field(None, validation_alias="AWS_ENDPOINT_URL", description="read by S3 clients")
     ui_port: int = Field(3000, ge=1, le=65535)
+
+    @field_validator("aws_endpoint_url")
+    @classmethod
+    def _endpoint(cls, value: str | None) -> str | None:
+        """An empty one makes S3 clients fail deep inside, with nothing that names it."""
+        if value is not None and "://" not in value:
+            raise ValueError("write http://host:port or https://…, or unset it for Amazon S3")
+        return value
 
     @field_validator("kafka_topics", mode="before")
     @classmethod
@@ -86,8 +96,8 @@ class Settings(BaseSettings):
 
     @cached_property
     def dagster_home(self) -> Path:
-        """Folder of Dagster's instance."""
-        return self.state_dir.expanduser().resolve() / "dagster"
+        """Folder of Dagster's instance: DAGSTER_HOME, else one in the state folder."""
+        return (self.dagster_home_dir or self.state_dir / "dagster").expanduser().resolve()
 
     def with_changes(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting's value
         """A copy with other values."""
@@ -95,7 +105,8 @@ class Settings(BaseSettings):
 
     def child_environment(self) -> dict[str, str]:
         """The environment for a child process that shall see exactly these settings."""
-        own = {f"EV_{name.upper()}": _to_text(getattr(self, name)) for name in type(self).model_fields}
+        names = type(self).model_fields.keys() - {"dagster_home_dir", "aws_endpoint_url"}  # not ours, passed on as is
+        own = {f"EV_{name.upper()}": _to_text(getattr(self, name)) for name in sorted(names)}
         unset = {"EV_BUCKET_NAME": ""} if "lake_url" in self.model_fields_set else {}
         return {**os.environ, **own, **unset, "EV_LAKE_URL": self.lake, "DAGSTER_HOME": str(self.dagster_home)}
 

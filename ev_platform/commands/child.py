@@ -45,6 +45,7 @@ def stop_child(child: subprocess.Popen[bytes]) -> None:
 def main() -> int:
     """Run the command after `--` until it ends or standard input does."""
     command = sys.argv[sys.argv.index("--") + 1 :]
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it, and Dagster stops by it
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
     signal.signal(signal.SIGTERM, lambda *_: _stop(process))
     threading.Thread(target=_watch, args=(process,), daemon=True).start()

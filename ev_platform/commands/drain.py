@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
-from ev_platform.ingest.drain import drain
+from ev_platform.ingest.drain import DrainReport, drain
 from ev_platform.lake.store import ObjectStore
 from ev_platform.settings import Settings
 
+if TYPE_CHECKING:
+    import dagster as dg
+
 
 def run_drain(settings: Settings, every: float) -> None:
-    """Drain once (`every` 0) or again and again; each drain prints one line.
+    """Drain once (`every` 0) or again and again; each drain prints one line and reports its days to Dagster.
 
     Raises:
         UserError: the broker does not answer or the lake is not writable.
@@ -19,12 +24,36 @@ def run_drain(settings: Settings, every: float) -> None:
     store = ObjectStore(settings.lake)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())  # a drain under way ends by its own commit
-    while True:
-        report = drain(settings, store, None)
-        dead = sum(report.dead_letters.values())
-        print(
-            f"{report.messages} messages, {report.records} records of {len(report.vins)} vehicles, {dead} dead letters"
-        )
-        if not every or stop.wait(every):
-            return
+        signal.signal(number, lambda *_: stop.set())  # a drain under way stores and commits what it has read
+    with ExitStack() as stack:
+        instance = _instance(settings, stack)
+        while not stop.is_set():
+            report = drain(settings, store, None, stop=stop.is_set)
+            if instance is not None:
+                report_days(instance, report)
+            dead = sum(report.dead_letters.values())
+            line = f"{report.messages} messages, {report.records} records of {len(report.vins)} vehicles"
+            print(f"{line}, {dead} dead letters", flush=True)
+            if not every or stop.wait(every):
+                return
+
+
+def report_days(instance: dg.DagsterInstance, report: DrainReport) -> None:
+    """Log a raw materialization for every event day that was written: the schedule and late-data repair follow them."""
+    import dagster as dg
+
+    from ev_platform.defs.raw.assets import RAW_TESLA
+
+    for day, records in sorted(report.days.items()):
+        event = dg.AssetMaterialization(RAW_TESLA, partition=day, metadata={"records": records})
+        instance.report_runless_asset_event(event)
+
+
+def _instance(settings: Settings, stack: ExitStack) -> dg.DagsterInstance | None:
+    """The Dagster instance of DAGSTER_HOME or of the state folder, if there is one."""
+    if not (settings.dagster_home / "dagster.yaml").exists():
+        print(f"no dagster.yaml in {settings.dagster_home}: Dagster will not know of these days (set DAGSTER_HOME)")
+        return None
+    import dagster as dg
+
+    return stack.enter_context(dg.DagsterInstance.from_config(str(settings.dagster_home)))

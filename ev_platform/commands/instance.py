@@ -36,10 +36,11 @@ def exclusive(settings: Settings) -> Iterator[None]:
 
 
 def prepare_home(settings: Settings) -> None:
-    """Write dagster.yaml of the laptop instance."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    text = resources.files("ev_platform.commands").joinpath("dagster.yaml").read_text()
-    (settings.dagster_home / "dagster.yaml").write_text(text)
+    """Write dagster.yaml of the laptop instance, unless the folder has one: that is the operator's."""
+    file = settings.dagster_home / "dagster.yaml"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(resources.files("ev_platform.commands").joinpath("dagster.yaml").read_text())
 
 
 @contextmanager

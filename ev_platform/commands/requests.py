@@ -123,9 +123,12 @@ class Requests:
             made = event.materialization
             name = made.asset_key.to_user_string()
             tally.materialized[name] += 1
-            rows = made.metadata.get("dagster/partition_row_count") or made.metadata.get("records")
-            if rows is not None:
-                tally.rows[name][made.partition or ""] = int(rows.value)
+            if total := made.metadata.get("dagster/partition_row_count"):
+                tally.rows[name][made.partition or ""] = int(total.value)
+            elif added := made.metadata.get("records"):
+                tally.rows[name][made.partition or ""] = tally.rows[name].get(made.partition or "", 0) + int(
+                    added.value
+                )
         for check in result.get_asset_check_evaluations():
             tally.checks_passed += check.passed
             if not check.passed:

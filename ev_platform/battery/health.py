@@ -1,0 +1,125 @@
+"""The battery_health table: estimators, pooling and the vehicle registry put together.
+
+Belongs here: one row per vehicle and method, state of health against the reference capacity. Not here: estimation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from ev_platform.battery import charge_energy, energy_remaining
+from ev_platform.battery.charge_energy import estimate_charge_energy
+from ev_platform.battery.energy_remaining import estimate_energy_remaining
+from ev_platform.battery.estimate import SHARED_SD, TOO_LITTLE_EVIDENCE, Estimate
+from ev_platform.battery.evidence import CLEANED_COLUMNS, Evidence, collect_evidence, frame
+from ev_platform.battery.pooling import pool
+from ev_platform.lake.schemas import BATTERY_HEALTH
+
+__all__ = ["CLEANED_COLUMNS", "battery_health", "health_from_evidence"]
+
+PLAUSIBLE_SOH = (50.0, 115.0)
+"""Percent; outside it the reference is more likely wrong than the battery. The number stays, with a reason."""
+FULL_SOC = 99.0
+LFP_SHARED_SD = 0.015
+"""Shared error of an LFP pack that was not charged full in the month, relative: its flat voltage lets SoC drift."""
+
+_REGISTRY = {
+    "vin": pl.String(),
+    "make": pl.String(),
+    "model": pl.String(),
+    "chemistry": pl.String(),
+    "usable_new_kwh": pl.Float64(),
+    "reference_source": pl.String(),
+}
+
+
+def battery_health(cleaned: pa.Table, sessions: pa.Table, vehicles: pa.Table, month: str) -> pa.Table:
+    """Battery health of one month.
+
+    Args:
+        cleaned: rows of the month, at least `CLEANED_COLUMNS` where observed.
+        sessions: SESSIONS that start in the month.
+        vehicles: VEHICLES; a vehicle it lacks gets a capacity but no state of health (`no_reference`).
+        month: "YYYY-MM", UTC.
+
+    Returns:
+        BATTERY_HEALTH: for every vehicle seen in `cleaned` or `sessions`, a row per method and the published `pooled`
+        one, sorted by vin. Order and repeats of input rows change nothing. Cars of one model inform each other, so give
+        the whole fleet; where it does not fit into memory, `collect_evidence` per batch of vehicles, `concat_evidence`
+        and `health_from_evidence` give the same table.
+
+    Raises:
+        ValueError: `month` is not a month.
+    """
+    return health_from_evidence(collect_evidence(cleaned, sessions, vehicles, month), vehicles, month)
+
+
+def health_from_evidence(evidence: Evidence, vehicles: pa.Table, month: str) -> pa.Table:
+    """As `battery_health`, from evidence that was collected before."""
+    registry = frame(vehicles, _REGISTRY).drop_nulls("vin").sort(list(_REGISTRY)).unique("vin", keep="first")
+    known = {row["vin"]: row for row in registry.iter_rows(named=True)}
+    coverage = {row["vin"]: row for row in evidence.coverage.iter_rows(named=True)}
+    models = {vin: _model_key(vin, known.get(vin)) for vin in coverage}
+    drifts = {vin: _soc_may_drift(known.get(vin), seen["soc_max"]) for vin, seen in coverage.items()}
+    shared = {vin: LFP_SHARED_SD if drift else SHARED_SD for vin, drift in drifts.items()}
+    whole = {vin: seen["soc_is_whole"] for vin, seen in coverage.items() if seen["soc_is_whole"] is not None}
+    by_energy = estimate_energy_remaining(evidence.points, models, shared)
+    by_charge = estimate_charge_energy(evidence.charges, whole, models, shared)
+    rows = []
+    for vin in sorted(coverage):
+        methods = [
+            by_energy.get(vin, _absent(energy_remaining.METHOD, "no_energy_readings")),
+            by_charge.get(vin, _absent(charge_energy.METHOD, "no_charges")),
+        ]
+        extra = ("lfp_no_full_charge",) if drifts[vin] else ()
+        rows += [_row(vin, month, one, known.get(vin), extra) for one in (*methods, pool(methods))]
+    return pa.Table.from_pylist(rows, schema=BATTERY_HEALTH)
+
+
+def _absent(method: str, reason: str) -> Estimate:
+    return Estimate(method, reasons=(TOO_LITTLE_EVIDENCE, reason))
+
+
+def _model_key(vin: str, registered: Mapping[str, Any] | None) -> str:
+    """Cars with the same pack: make, model and new capacity (one model name may hide several packs); else the car."""
+    if registered is None or registered["model"] is None or registered["usable_new_kwh"] is None:
+        return f"vin {vin}"
+    return f"{registered['make']} {registered['model']} {registered['usable_new_kwh']}"
+
+
+def _soc_may_drift(registered: Mapping[str, Any] | None, soc_max: float | None) -> bool:
+    return registered is not None and registered["chemistry"] == "LFP" and (soc_max or 0.0) < FULL_SOC
+
+
+def _row(
+    vin: str, month: str, estimate: Estimate, registered: Mapping[str, Any] | None, extra: tuple[str, ...]
+) -> dict[str, Any]:
+    """One row of BATTERY_HEALTH. State of health = capacity now / usable capacity when new; it may exceed 100."""
+    reference = registered["usable_new_kwh"] if registered is not None else None
+    reference = reference if reference is not None and reference > 0 else None
+    reasons = list(estimate.reasons) + list(extra)
+    soh = soh_sd = None
+    if reference is None:
+        reasons.append("no_reference")
+    elif estimate.capacity_kwh is not None and estimate.sd_kwh is not None:
+        soh, soh_sd = 100 * estimate.capacity_kwh / reference, 100 * estimate.sd_kwh / reference
+        if not PLAUSIBLE_SOH[0] <= soh <= PLAUSIBLE_SOH[1]:
+            reasons.append("reference_mismatch")
+    return {
+        "vin": vin,
+        "month": month,
+        "method": estimate.method,
+        "capacity_kwh": estimate.capacity_kwh,
+        "capacity_sd_kwh": estimate.sd_kwh,
+        "soh_percent": soh,
+        "soh_sd": soh_sd,
+        "n_sessions": estimate.n,
+        "sum_delta_soc": estimate.sum_delta_soc,
+        "reference_capacity_kwh": reference,
+        "reference_source": registered["reference_source"] if registered is not None else None,
+        "reasons": reasons,
+    }

@@ -12,8 +12,14 @@ import dagster as dg
 DATA_UPDATED = dg.AutomationCondition.any_deps_updated().ignore(dg.AssetSelection.groups("ref"))
 """The registry has no partitions: an update of it would ask for every day since the first. Backfill those by hand."""
 
+FAILED_DEPS = dg.AutomationCondition.any_deps_match(
+    dg.AutomationCondition.any_checks_match(dg.AutomationCondition.check_failed(), blocking_only=True)
+)
+"""A blocking check of an upstream partition failed. Unlike "all passed", this is false again after the next success."""
+
 UPDATED_DEPS = (
     DATA_UPDATED.since_last_handled()
+    & ~FAILED_DEPS
     & ~dg.AutomationCondition.in_progress()
     & ~dg.AutomationCondition.any_deps_in_progress()
 )

@@ -8,6 +8,7 @@ from dagster._core.events import AssetMaterializationPlannedData
 
 from ev_platform.definitions import defs as load_definitions
 from ev_platform.defs.lake.assets import CLEANED_KEY, COMPRESSED_KEY, SEGMENTS_KEY
+from ev_platform.defs.partitions import DAYS
 from ev_platform.defs.raw.assets import RAW_TESLA
 from ev_platform.defs.ref.assets import VEHICLES_KEY
 from ev_platform.defs.results.assets import BATTERY_HEALTH_KEY, SESSIONS_KEY
@@ -123,3 +124,45 @@ def test_waits_while_the_night_works_on_the_day(daemon, instance):
     assert "lake/compressed" not in daemon.tick()
     instance.report_run_failed(instance.get_run_by_id(run_id))
     assert daemon.tick()["lake/compressed"] == {"2026-11-03"}  # not forgotten
+
+
+def compress(instance, passed, **how):
+    """A run of compressed alone whose blocking check passes or fails."""
+
+    @dg.asset(key=COMPRESSED_KEY, partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.multi_run(30))
+    def compressed() -> None:
+        return None
+
+    @dg.asset_check(asset=COMPRESSED_KEY, name="row_conservation", partitions_def=DAYS, blocking=True)
+    def row_conservation():
+        return dg.AssetCheckResult(passed=passed)
+
+    dg.materialize([compressed, row_conservation], instance=instance, raise_on_error=False, **how)
+
+
+def test_a_failed_blocking_check_is_not_bypassed_and_a_later_success_is_followed(daemon, instance):
+    make_day(instance, "2026-11-03")
+    daemon.tick()
+    compress(instance, passed=False, partition_key="2026-11-03")
+    assert "lake/cleaned" not in daemon.tick()
+    compress(instance, passed=True, partition_key="2026-11-03")
+    assert daemon.tick()["lake/cleaned"] == {"2026-11-03"}
+
+
+def test_a_range_of_compressed_alone_is_followed_downstream(daemon, instance):
+    for day in ("2026-11-02", "2026-11-03"):
+        make_day(instance, day)
+    daemon.tick()
+    tags = {"dagster/asset_partition_range_start": "2026-11-02", "dagster/asset_partition_range_end": "2026-11-03"}
+    compress(instance, passed=True, tags=tags)
+    assert daemon.tick()["lake/cleaned"] == {"2026-11-02", "2026-11-03"}
+
+
+def test_a_failed_day_repaired_by_a_range_run_is_followed(daemon, instance):
+    make_day(instance, "2026-11-03")
+    daemon.tick()
+    compress(instance, passed=False, partition_key="2026-11-03")
+    assert "lake/cleaned" not in daemon.tick()
+    tags = {"dagster/asset_partition_range_start": "2026-11-02", "dagster/asset_partition_range_end": "2026-11-03"}
+    compress(instance, passed=True, tags=tags)
+    assert "2026-11-03" in daemon.tick()["lake/cleaned"]

@@ -219,7 +219,7 @@ def undecodable(seed: int, vehicles: int, day: date, rates: FaultRates, partitio
     result = []
     for number, kind in enumerate(kinds):
         sent_ms = day_start_ms(day) + int(draw.integers(HOUR_MS, DAY_MS - HOUR_MS))
-        vin = make_vin(int(draw.integers(0, vehicles)))
+        vin = make_vin(seed, int(draw.integers(0, vehicles)))
         if kind == BAD_VIN:
             vin = ("../../x", "EVPTESLA00000000", "evptesla000000001", "EVPTESLO000000001")[
                 (number + day.toordinal()) % 4

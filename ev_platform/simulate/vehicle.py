@@ -86,9 +86,9 @@ class State:
         return car.model.usable_new_kwh * self.soh_percent / 100.0
 
 
-def make_vin(index: int) -> str:
-    """An invented VIN: 17 characters that no manufacturer uses."""
-    return f"EVPTESLA{index + 1:09d}"
+def make_vin(seed: int, index: int) -> str:
+    """An invented VIN that no manufacturer uses; fleets of different seeds (below 1000) share no vehicle."""
+    return f"EVPTESLA{seed % 1000:03d}{index + 1:06d}"
 
 
 def make_car(seed: int, index: int, first_day: date, faults: bool) -> tuple[Car, State]:
@@ -107,7 +107,7 @@ def make_car(seed: int, index: int, first_day: date, faults: bool) -> tuple[Car,
     car = Car(
         seed=seed,
         index=index,
-        vin=make_vin(index),
+        vin=make_vin(seed, index),
         model=model,
         profile=profile,
         first_registration=first_day - timedelta(days=round(years * 365.25)),

@@ -15,6 +15,7 @@ import pytest
 from ev_platform.simulate.fields import Intervals
 from ev_platform.simulate.scenario import Scenario
 from ev_platform.simulate.streams import day_of_ms
+from ev_platform.simulate.vehicle import make_vin
 from ev_platform.simulate.wire import partition_of
 from ev_platform_tests.simulate.cases import DAYS, FIRST, SEED, VEHICLES
 
@@ -77,7 +78,7 @@ def test_a_key_is_always_in_its_own_partition(messages):
 
 
 def test_one_vehicles_messages_do_not_depend_on_the_size_of_the_fleet(messages):
-    vin = b"EVPTESLA000000002"
+    vin = make_vin(SEED, 1).encode()
     small = Scenario(SEED, 2, FIRST)
 
     def readable(found):
@@ -149,3 +150,8 @@ def test_expected_dead_letters_are_counted(scenario, messages):
 def test_impossible_intervals_are_refused():
     with pytest.raises(ValueError, match="2 s"):
         Intervals(drive_seconds=1)
+
+
+def test_fleets_of_other_seeds_share_no_vehicle():
+    fleets = [{car.vin for car in Scenario(seed, 5, FIRST).fleet.cars} for seed in (1, 2)]
+    assert not fleets[0] & fleets[1]

@@ -53,7 +53,8 @@ def receipt_metadata(receipt: object) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for field in dataclasses.fields(receipt):
         value = getattr(receipt, field.name)
-        name = "dagster/partition_row_count" if field.name == "rows" else field.name
+        whole = field.name == "rows" and getattr(receipt, "covers_day", True)
+        name = "dagster/partition_row_count" if whole else field.name
         if isinstance(value, Mapping):
             if value:
                 shown[name] = dg.MetadataValue.md(mapping_table(value))

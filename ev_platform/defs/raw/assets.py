@@ -59,8 +59,8 @@ def raw_tesla(context: dg.AssetExecutionContext, config: DrainConfig, platform: 
         context.log_event(dg.AssetMaterialization(RAW_TESLA, partition=day, metadata=metadata))
     replayed = {} if config.ranges else replay(platform, sorted(own))
     for day in own:
-        figures = {"records": report.days.get(day, 0), "replayed": replayed.get(day, 0), **receipt_metadata(report)}
-        context.add_asset_metadata(figures, partition_key=day)
+        own_figures = {"records": report.days.get(day, 0), "replayed": replayed.get(day, 0)}
+        context.add_asset_metadata({**receipt_metadata(report), **own_figures}, partition_key=day)
     log_drain(context, report)
 
 

@@ -7,6 +7,7 @@ the new object, never half of one. Not here: which keys exist (layout.py), what 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, GenericError, PreconditionError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
 from ev_platform.errors import UserError
@@ -28,6 +29,7 @@ IO_THREADS = 16
 _Store = S3Store | LocalStore | MemoryStore
 _LOCKS = ".locks"
 _LOCK_STRIPES = 64
+_PRUNE_RACES = 20
 
 
 class Versioned(NamedTuple):
@@ -66,7 +68,13 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes) -> None:
         """Write one object; repeated PUTs of the same bytes under the same key are harmless."""
-        obstore.put(self._store, key, data, use_multipart=False)
+        for attempt in range(_PRUNE_RACES):
+            try:
+                obstore.put(self._store, key, data, use_multipart=False)
+                return
+            except GenericError as error:  # another process removed the empty folder that was just being made
+                if self._root is None or "create dir" not in str(error) or attempt == _PRUNE_RACES - 1:
+                    raise
 
     def put_many(self, objects: Iterable[tuple[str, bytes]]) -> None:
         """Write many objects at once; returns when all are stored, raises if any is not."""
@@ -96,11 +104,16 @@ class ObjectStore:
             found = obstore.get(self._store, key)
         except FileNotFoundError:
             return Versioned(None, None)
-        return Versioned(bytes(found.bytes()), found.meta["e_tag"])
+        data = bytes(found.bytes())
+        return Versioned(data, found.meta["e_tag"] if self._root is None else _digest(data))
 
     def exists(self, key: str) -> bool:
         """Whether the object exists."""
-        return self._version(key) is not None
+        try:
+            obstore.head(self._store, key)
+        except FileNotFoundError:
+            return False
+        return True
 
     def keys(self, prefix: str) -> list[str]:
         """Keys below a folder (whole path segments), sorted; every page of the listing is read."""
@@ -142,7 +155,7 @@ class ObjectStore:
         """
         if self._root is not None:
             with self._locked(key):
-                if self._version(key) != version:
+                if self.read(key).version != version:
                     return False
                 self.put(key, data)
                 return True
@@ -159,13 +172,6 @@ class ObjectStore:
             os.sync()
 
     # -- internals ----------------------------------------------------------------------------------------------------
-
-    def _version(self, key: str) -> str | None:
-        try:
-            version: str | None = obstore.head(self._store, key)["e_tag"]
-        except FileNotFoundError:
-            return None
-        return version
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[None]:
@@ -186,6 +192,15 @@ class ObjectStore:
                 except OSError:  # not empty, or another process was faster
                     break
                 current = current.parent
+
+
+def _digest(data: bytes) -> str:
+    """Version of an object in a folder: its content.
+
+    Inode, time and size, which stand in for an ETag there, can all be the same for another content: an inode is used
+    again at once, and many file systems tick only every few milliseconds.
+    """
+    return hashlib.sha256(data).hexdigest()
 
 
 def _open_folder(root: Path) -> _Store:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ev_platform.definitions import defs as load_definitions
+from ev_platform import definitions
 from ev_platform.defs.lake import schedules
 from ev_platform.defs.raw import sensors
 
@@ -11,7 +11,7 @@ FAST = {"nightly", "kafka_lag"}
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    real = load_definitions()
+    real = definitions.defs()
     nightly = dg.schedule(
         name="nightly",
         job=schedules.nightly_job,
@@ -31,5 +31,6 @@ def defs() -> dg.Definitions:
         jobs=real.jobs,
         resources=real.resources,
         schedules=[nightly, *(s for s in real.schedules if s.name not in FAST)],
+        executor=real.executor,
         sensors=[lag, *(s for s in real.sensors if s.name not in FAST)],
     )

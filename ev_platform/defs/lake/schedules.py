@@ -25,7 +25,6 @@ nightly_job = dg.define_asset_job(
     selection=[COMPRESSED_KEY, CLEANED_KEY, SEGMENTS_KEY, SESSIONS_KEY],
     partitions_def=DAYS,
     description="One closed day: compaction, cleaning, segmentation, sessions, with the blocking checks between them.",
-    executor_def=dg.in_process_executor,
     tags={"dagster/max_runtime": "7200"},
 )
 

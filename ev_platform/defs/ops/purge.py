@@ -47,7 +47,7 @@ def purge_old_drains(context: dg.OpExecutionContext, platform: dg.ResourceParam[
     context.log.info(f"purged {purge_drain_runs(context.instance, before)} old drain runs")
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Deletes old drain runs, keeps every raw day's newest.")
+@dg.job(description="Deletes old drain runs, keeps every raw day's newest.")
 def purge() -> None:
     """House-keeping of the run database."""
     purge_old_drains()

@@ -90,6 +90,5 @@ drain_job = dg.define_asset_job(
     "drain",
     selection=[RAW_TESLA],
     description="One bounded drain of Kafka, requested by the sensor `kafka_lag`.",
-    executor_def=dg.in_process_executor,  # a child process per step would double the time of a drain
     tags={"dagster/max_runtime": str(DRAIN_MAX_RUNTIME_SECONDS)},
 )

@@ -1,0 +1,118 @@
+"""The adapter that maps a task over work items: in this process, or in a pool of processes.
+
+Belongs here: who runs an item, the order of results, the name of a failed item. Not here: what an item does. No kernel
+may know which adapter runs it; another engine is another function with this signature.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from threading import Lock
+from typing import TypeVar
+
+from ev_platform.engine.items import TaskError, WorkItem, name_vehicles, runs_here
+from ev_platform.lake.store import ObjectStore
+
+Result = TypeVar("Result")
+
+_pools: dict[int, ProcessPoolExecutor] = {}
+_lock = Lock()
+
+
+def map_items(fn: Callable[[WorkItem], Result], items: Sequence[WorkItem], workers: int) -> Iterator[Result]:
+    """Results of `fn(item)` in the order of the items.
+
+    One item, or one worker, runs in this process: no pool is started. Otherwise `fn` and the items are pickled to
+    worker processes, which are kept for the next call. They are not forked from this process, so threads that run here
+    cannot harm them.
+
+    Raises:
+        TaskError: an item failed; names its vehicles.
+    """
+    if len(items) <= 1 or workers <= 1:
+        for item in items:
+            yield _result(item, lambda item=item: fn(item))  # type: ignore[misc]
+        return
+    futures: list[Future[Result]] = []
+    try:
+        pool = _pool(workers)
+        futures = [pool.submit(fn, item) for item in items]
+        for item, future in zip(items, futures, strict=True):
+            yield _result(item, future.result)
+    except BrokenProcessPool as error:
+        _forget(workers)
+        raise TaskError("a worker process died (out of memory?): lower EV_WORKERS or EV_BATCH_VEHICLES") from error
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def run_items(
+    task: Callable[..., Result], items: Sequence[WorkItem], store: ObjectStore, workers: int
+) -> Iterator[Result]:
+    """Map `task(item, store=None)` over items of one lake; a lake that lives in this process is handed over."""
+    if runs_here(store):
+        return map_items(partial(task, store=store), items, 1)
+    return map_items(task, items, workers)
+
+
+def _result(item: WorkItem, compute: Callable[[], Result]) -> Result:
+    try:
+        return compute()
+    except (BrokenProcessPool, TaskError):
+        raise
+    except Exception as error:
+        raise TaskError(f"{item.day}, {name_vehicles(item.vehicles)}: {type(error).__name__}: {error}") from error
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    with _lock:
+        if workers not in _pools:
+            context = multiprocessing.get_context("forkserver")
+            _pools[workers] = ProcessPoolExecutor(workers, mp_context=context, initializer=single_threaded)
+        return _pools[workers]
+
+
+def _forget(workers: int) -> None:
+    with _lock:
+        pool = _pools.pop(workers, None)
+    if pool is not None:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+@atexit.register
+def stop_pools() -> None:
+    """End all worker processes; the next `map_items` starts new ones."""
+    for workers in list(_pools):
+        with _lock:
+            pool = _pools.pop(workers, None)
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+
+def single_threaded() -> None:
+    """Make a worker process use one thread per library: parallelism is the number of workers.
+
+    Polars counts the CPUs it may use once, at its first import, and has no other switch than an environment variable,
+    which only settings.py may touch. So the process is tied to one CPU for that moment and set free again (Linux; on
+    other systems Polars keeps its threads, which costs switching, not correctness).
+    """
+    import pyarrow as pa
+
+    pa.set_cpu_count(1)
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        import polars as pl
+
+        pl.thread_pool_size()
+    finally:
+        os.sched_setaffinity(0, allowed)

@@ -1,0 +1,134 @@
+"""Offset receipts: which offset went where, exactly, written after the data are durable and before the commit.
+
+One object per drain round. Its name and bytes follow from the messages alone (no clock, no cuts of buffers), so a
+repeated drain writes the same receipt. Filed under the newest UTC day among broker timestamps and event days: whatever
+concerns event day D lies under a day ≥ D.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ev_platform.ingest import intervals
+from ev_platform.ingest.event_time import broker_day
+from ev_platform.ingest.intervals import Intervals
+from ev_platform.ingest.offsets import OffsetRange, Place
+from ev_platform.lake.layout import offsets_receipt_key
+from ev_platform.lake.store import ObjectStore
+
+RECEIPTS_PREFIX = "ops/offsets"
+
+
+@dataclass
+class PartitionReceipt:
+    """What became of the offsets [start, end) of one partition; `end` is 0 for a replay, which claims no range."""
+
+    source: str
+    partition: int
+    start: int
+    end: int
+    days: dict[str, Intervals] = field(default_factory=dict)
+    dead: Intervals = field(default_factory=list)
+    tombstones: Intervals = field(default_factory=list)
+
+    @property
+    def place(self) -> Place:
+        """Topic and partition."""
+        return self.source, self.partition
+
+    def record(self, offset: int, day: str) -> None:
+        """An offset that was stored under an event day."""
+        intervals.append(self.days.setdefault(day, []), offset)
+
+    def dead_letter(self, offset: int) -> None:
+        """An offset that became a dead letter."""
+        intervals.append(self.dead, offset)
+
+    def tombstone(self, offset: int) -> None:
+        """An offset without a value."""
+        intervals.append(self.tombstones, offset)
+
+    def covered(self) -> Intervals:
+        """Offsets whose whereabouts are known: stored, dead, or tombstone."""
+        return intervals.union(*self.days.values(), self.dead, self.tombstones)
+
+    def undelivered(self) -> Intervals:
+        """Offsets of the range that the broker never delivered: transaction markers, aborted or compacted records."""
+        return intervals.difference([[self.start, self.end - 1]], self.covered())
+
+    def to_json(self) -> dict[str, Any]:
+        """The stored form."""
+        return {
+            "source": self.source,
+            "partition": self.partition,
+            "start": self.start,
+            "end": self.end,
+            "days": {day: self.days[day] for day in sorted(self.days)},
+            "dead": self.dead,
+            "tombstones": self.tombstones,
+        }
+
+
+class Ledger:
+    """Collects the receipts of one drain round."""
+
+    def __init__(self, ranges: Iterable[OffsetRange]) -> None:
+        self.partitions = {one.place: PartitionReceipt(*one.place, one.start, one.start) for one in ranges}
+        self._newest = -1
+
+    def saw(self, timestamp: int) -> None:
+        """Note a broker timestamp in milliseconds."""
+        self._newest = max(self._newest, timestamp)
+
+    def close(self, place: Place, end: int) -> None:
+        """The range of this partition ends here: everything below is accounted for."""
+        self.partitions[place].end = end
+
+    def encode(self) -> tuple[str, bytes] | None:
+        """Key and bytes of the receipt; None when nothing was read."""
+        parts = [part for _, part in sorted(self.partitions.items()) if part.days or part.end > part.start]
+        if not parts:
+            return None
+        data = json.dumps({"partitions": [part.to_json() for part in parts]}, separators=(",", ":")).encode()
+        days = [day for part in parts for day in part.days]
+        newest = max([broker_day(self._newest), *days])
+        return offsets_receipt_key(newest, hashlib.sha256(data).hexdigest()[:32]), data
+
+
+def read_receipts(store: ObjectStore, since_day: str = "") -> Iterator[PartitionReceipt]:
+    """Receipts filed under `since_day` or later; all of them without it."""
+    days = [day for day in store.list_folders(RECEIPTS_PREFIX) if day >= since_day]
+    keys = [key for day in days for key in store.keys(f"{RECEIPTS_PREFIX}/{day}")]
+    for _, data in store.get_many(keys):
+        if data is not None:
+            for part in json.loads(data)["partitions"]:
+                yield PartitionReceipt(**part)
+
+
+def expected_offsets(store: ObjectStore, day: str | None = None) -> dict[Place, Intervals]:
+    """Offsets that must be stored under an event day, per (source, partition); under any day without it.
+
+    This is what drains made durable, so a file of that day that lacks one of them has lost a record.
+    """
+    found: dict[Place, list[Intervals]] = {}
+    for receipt in read_receipts(store, day or ""):
+        chosen = list(receipt.days.values()) if day is None else [receipt.days.get(day, [])]
+        found.setdefault(receipt.place, []).extend(chosen)
+    merged = {place: intervals.union(*parts) for place, parts in found.items()}
+    return {place: offsets for place, offsets in sorted(merged.items()) if offsets}
+
+
+def event_days(store: ObjectStore) -> dict[str, int]:
+    """Number of offsets stored per event day, over all receipts."""
+    per_day: dict[str, dict[Place, list[Intervals]]] = {}
+    for receipt in read_receipts(store):
+        for day, offsets in receipt.days.items():
+            per_day.setdefault(day, {}).setdefault(receipt.place, []).append(offsets)
+    return {
+        day: sum(intervals.count(intervals.union(*parts)) for parts in places.values())
+        for day, places in sorted(per_day.items())
+    }

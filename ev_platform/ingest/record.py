@@ -1,0 +1,249 @@
+"""From one Kafka message to one raw line: who sent it, on which day, spliced without decoding the payload.
+
+Belongs here: validation that guarantees that every stored line can be read again, routing by VIN and event day, and the
+reasons why a message becomes a dead letter. Not here: what the payload means (transform/), where lines are kept
+(buffer.py). Nothing here compares with the wall clock: everything follows from the message alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import orjson
+
+from ev_platform.ingest.event_time import parse_event_time
+from ev_platform.lake.layout import valid_vin
+
+CLOCK_AHEAD_MS = 5 * 60_000
+"""An event may be this much later than the broker's timestamp; beyond it the vehicle's clock is wrong."""
+
+MAX_DEPTH = 64
+"""Deepest nesting of a payload: far beyond any vehicle message, far below every parser's limit."""
+
+_MANY_BRACKETS = 200
+_CACHE_LIMIT = 100_000
+_SUSPECT_DIGITS = b"0" * 200
+_SUSPECT_EXPONENT = b"e000"
+_SHAPE = bytes.maketrans(b"0123456789E{", b"0000000000e[")
+_NOT_BRACKETS = bytes(c for c in range(256) if c not in b"[]{}")
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+class Reason(StrEnum):
+    """Why a message is a dead letter."""
+
+    NOT_JSON = "not_json"
+    NOT_AN_OBJECT = "not_an_object"
+    NO_VIN = "no_vin"
+    BAD_VIN = "bad_vin"
+    VIN_NOT_KEY = "vin_not_key"
+    NO_CREATED_AT = "no_created_at"
+    BAD_CREATED_AT = "bad_created_at"
+    CLOCK_AHEAD = "clock_ahead"
+    BEFORE_START = "before_start"
+    TOO_LARGE = "too_large"
+
+
+class Message(Protocol):
+    """What ingest needs of a Kafka message; confluent_kafka.Message has this shape."""
+
+    def topic(self) -> str:
+        """Topic."""
+
+    def partition(self) -> int:
+        """Partition."""
+
+    def offset(self) -> int:
+        """Offset."""
+
+    def timestamp(self) -> tuple[int, int]:
+        """(kind, milliseconds); kind 0: the broker gave none."""
+
+    def key(self) -> bytes | None:
+        """Key."""
+
+    def value(self) -> bytes | None:
+        """Payload; None is a tombstone."""
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        """Headers in the producer's order."""
+
+
+class Record(NamedTuple):
+    """A readable message: where it belongs, and its raw line."""
+
+    vin: str
+    day: str
+    line: bytes
+
+
+class Dead(NamedTuple):
+    """A message that cannot be stored under a vehicle and day."""
+
+    reason: Reason
+    detail: str
+
+
+class _Routing(msgspec.Struct):
+    vin: str = ""
+    createdAt: str = ""
+
+
+_decode = msgspec.json.Decoder(_Routing).decode
+
+
+class Router:
+    """Routes messages; keeps only caches of VINs and minutes it has seen, so any two routers agree."""
+
+    def __init__(self, start_day: date, max_bytes: int) -> None:
+        self._start_day = start_day.isoformat()
+        self._max_bytes = max_bytes
+        self._vins: dict[str, bytes] = {}
+
+    def route(self, message: Message) -> Record | Dead | None:
+        """Route one message.
+
+        Returns:
+            Record, or Dead with the reason, or None for a tombstone (a message without a value).
+        """
+        value = message.value()
+        if value is None:
+            return None
+        if len(value) > self._max_bytes:
+            return Dead(Reason.TOO_LARGE, f"{len(value)} bytes, at most {self._max_bytes}")
+        problem = unreadable(value)
+        if problem is not None:
+            return Dead(Reason.NOT_JSON, problem)
+        try:
+            routing = _decode(value)
+        except (msgspec.MsgspecError, ValueError) as error:
+            return _why_dead(value, str(error))
+        vin, created_at = routing.vin, routing.createdAt
+        if not vin:
+            return Dead(Reason.NO_VIN, "vin is missing or empty")
+        key = self._vins.get(vin) or self._remember(vin)
+        if key is None:
+            return Dead(Reason.BAD_VIN, f"{vin[:40]!r} is not a VIN")
+        message_key = message.key()
+        if message_key is not None and message_key != key:
+            return Dead(Reason.VIN_NOT_KEY, f"vin {vin}, key {message_key[:40]!r}")
+        if not created_at:
+            return Dead(Reason.NO_CREATED_AT, "createdAt is missing or empty")
+        event = parse_event_time(created_at)
+        if event is None:
+            return Dead(Reason.BAD_CREATED_AT, f"{created_at[:40]!r} is not an RFC 3339 time")
+        kind, timestamp = message.timestamp()
+        if kind and event.milliseconds > timestamp + CLOCK_AHEAD_MS:
+            ahead = event.milliseconds - timestamp
+            return Dead(Reason.CLOCK_AHEAD, f"{created_at} is {ahead} ms after the broker's timestamp")
+        if event.day < self._start_day:
+            return Dead(Reason.BEFORE_START, f"{created_at} is before {self._start_day}")
+        return Record(vin, event.day, raw_line(message, timestamp, value))
+
+    def _remember(self, vin: str) -> bytes | None:
+        if not valid_vin(vin):
+            return None
+        if len(self._vins) >= _CACHE_LIMIT:  # a flood of invented VINs must not fill the memory
+            self._vins.clear()
+        return self._vins.setdefault(vin, vin.encode())
+
+
+def raw_line(message: Message, timestamp: int, value: bytes) -> bytes:
+    """The stored line: identity, sorted headers, and the payload byte for byte.
+
+    Only the line breaks of a pretty-printed payload become spaces (inside strings JSON forbids them).
+    """
+    if b"\n" in value or b"\r" in value:
+        value = value.replace(b"\n", b" ").replace(b"\r", b" ")
+    headers = message.headers()
+    shown = encode_headers(headers) if headers else b"{}"
+    identity = (message.partition(), message.offset(), timestamp)
+    return b'{"_p":%d,"_o":%d,"_t":%d,"h":%b,"d":%b}\n' % (*identity, shown, value)
+
+
+def encode_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
+    """Headers as a JSON object with sorted keys and string values.
+
+    A value that is not UTF-8 is stored in base64 under `name;base64`; a repeated name as `name#2`, `name#3`, … in the
+    producer's order; a header without a value as null.
+    """
+    try:
+        plain = {name: value.decode() for name, value in headers}  # type: ignore[union-attr]
+        if len(plain) == len(headers):
+            return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+    except (UnicodeDecodeError, AttributeError):
+        pass
+    return orjson.dumps(_rare_headers(headers), option=orjson.OPT_SORT_KEYS)
+
+
+def _rare_headers(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name, value in headers:
+        unique, n = name, 1
+        while unique in found or f"{unique};base64" in found:
+            n += 1
+            unique = f"{name}#{n}"
+        try:
+            found[unique] = None if value is None else value.decode()
+        except UnicodeDecodeError:
+            found[f"{unique};base64"] = base64.b64encode(value or b"").decode()
+    return found
+
+
+def unreadable(value: bytes) -> str | None:
+    """Why a payload that a partial decode would accept could not be read later; None when it can.
+
+    A partial decode skips the content of fields it does not want, and with it invalid UTF-8, numbers beyond a double
+    (1e400) and nesting too deep. Cheap tests find the suspects, a full parse decides about them.
+    """
+    if not value.isascii():
+        try:
+            value.decode()
+        except UnicodeDecodeError as error:
+            return f"not UTF-8 at byte {error.start}"
+    shape = value.translate(_SHAPE, b"+")
+    if shape.count(b"[") > _MANY_BRACKETS and _depth(value) > MAX_DEPTH:
+        return f"nested deeper than {MAX_DEPTH}, or brackets do not match"
+    if _SUSPECT_EXPONENT in shape or _SUSPECT_DIGITS in shape:
+        try:
+            orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            return str(error)[:200]
+    return None
+
+
+def _depth(value: bytes) -> int:
+    """Depth of nesting; 1 + MAX_DEPTH stands for everything deeper, and for brackets that do not match."""
+    brackets = _STRINGS.sub(b"", value).translate(None, _NOT_BRACKETS)
+    for depth in range(MAX_DEPTH + 1):
+        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if inner == brackets:
+            return MAX_DEPTH + 1 if brackets else depth
+        brackets = inner
+    return MAX_DEPTH + 1
+
+
+def _why_dead(value: bytes, error: str) -> Dead:
+    """Name what the routing decoder refused."""
+    try:
+        document: Any = orjson.loads(value)
+    except orjson.JSONDecodeError as failure:
+        return Dead(Reason.NOT_JSON, str(failure)[:200])
+    if not isinstance(document, dict):
+        return Dead(Reason.NOT_AN_OBJECT, f"a JSON {type(document).__name__}")
+    for name, absent, wrong in (
+        ("vin", Reason.NO_VIN, Reason.BAD_VIN),
+        ("createdAt", Reason.NO_CREATED_AT, Reason.BAD_CREATED_AT),
+    ):
+        found = document.get(name)
+        if found is None:
+            return Dead(absent, f"{name} is missing or null")
+        if not isinstance(found, str):
+            return Dead(wrong, f"{name} is a {type(found).__name__}, not a string")
+    return Dead(Reason.NOT_JSON, error[:200])

@@ -1,0 +1,106 @@
+"""Buffers become durable objects: a few threads, retries with jitter, and no doubt about what failed.
+
+The store releases the interpreter lock while it works, so threads are enough. Only the thread that owns the buffer
+calls `collect`; a flush is durable exactly when it was returned by it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
+
+from ev_platform.errors import UserError
+from ev_platform.ingest.buffer import Flush
+
+THREADS = 8
+ATTEMPTS = 5
+_FIRST_PAUSE_SECONDS = 0.2
+_HOPELESS = (PermissionDeniedError, UnauthenticatedError, NotFoundError, PermissionError, FileNotFoundError)
+
+
+@contextmanager
+def lake_errors(lake_url: str) -> Iterator[None]:
+    """Turn whatever the store raises into one clear line that says what to do."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"the lake {lake_url} cannot be written ({reason[:200]}): check EV_LAKE_URL, permissions and free space; "
+            "nothing more was committed, the messages are still in Kafka"
+        ) from error
+
+
+class Uploads:
+    """Uploads in flight; a context manager whose end waits for what already runs."""
+
+    def __init__(
+        self, put: Callable[[str, bytes], None], lake_url: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._put = put
+        self._lake_url = lake_url
+        self._sleep = sleep
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="upload")
+        self._running: dict[Future[None], Flush] = {}
+        self.objects = 0
+        self.bytes = 0
+        self.retries = 0
+
+    def __enter__(self) -> Uploads:
+        """The running pool."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for what runs, drop what has not started."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def submit(self, flush: Flush) -> None:
+        """Start one upload."""
+        self._running[self._pool.submit(self._upload, flush)] = flush
+
+    def collect(self, *, block: bool = False) -> list[Flush]:
+        """Uploads that became durable since the last call.
+
+        Args:
+            block: wait until at least one more has ended, if any runs.
+
+        Raises:
+            UserError: an object could not be stored in `ATTEMPTS` attempts.
+        """
+        if block and self._running:
+            wait(self._running, return_when=FIRST_COMPLETED)
+        ended = [future for future in self._running if future.done()]
+        durable = []
+        for future in ended:
+            flush = self._running.pop(future)
+            future.result()
+            durable.append(flush)
+            self.objects += 1
+            self.bytes += len(flush.data)
+        return durable
+
+    @property
+    def running(self) -> int:
+        """Uploads not collected yet."""
+        return len(self._running)
+
+    def _upload(self, flush: Flush) -> None:
+        key = flush.key()
+        with lake_errors(self._lake_url):
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    self._put(key, flush.data)
+                    return
+                except Exception as error:
+                    if attempt == ATTEMPTS or isinstance(error, _HOPELESS):
+                        raise
+                self.retries += 1
+                pause = _FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
+                self._sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, no secret

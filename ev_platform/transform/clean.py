@@ -1,0 +1,98 @@
+"""Clean: compressed (long, provider's own names and units) → cleaned (wide, canonical, SI units, flagged).
+
+Belongs here: the kernel's entry and the layout of its result. Values are in clean_values.py, rules in clean_rules.py,
+vocabulary in `ev_platform.signals`. Pure: Arrow in, Arrow out, any set of whole vehicles of one day.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ev_platform.signals import catalogue, cleaned_schema
+from ev_platform.transform.clean_rules import apply_rules
+from ev_platform.transform.clean_values import COUNTS, Wide, widen
+from ev_platform.transform.series import Bools, Floats, Ints
+
+
+class Cleaned(NamedTuple):
+    """What cleaning returns.
+
+    table: one row per (vin, time, provider), sorted so; schema `ev_platform.signals.cleaned_schema()`.
+    counts: vin, rule, signal, n: every value that was changed, nulled, dropped or flagged.
+    """
+
+    table: pa.Table
+    counts: pa.Table
+
+
+def clean(compressed: pa.Table, vehicles: pa.Table) -> Cleaned:
+    """Clean one day of any set of whole vehicles.
+
+    Args:
+        compressed: schema `lake.schemas.COMPRESSED`, rows in any order, repeated rows allowed.
+        vehicles: schema `lake.schemas.VEHICLES`; a vehicle without a line is cleaned without its capacity.
+
+    Returns:
+        A row per time at which a mapped signal was sent. Columns hold what was observed at that very time, nothing is
+        filled. `quality` holds `rule:column` for a value that a rule nulled or a jump or stuck value that it flagged,
+        and `invalid:column` where the provider said that it does not know the value now: a fill must not go past it.
+    """
+    if compressed.num_rows == 0:
+        return Cleaned(cleaned_schema().empty_table(), COUNTS.empty_table())
+    wide = widen(compressed)
+    apply_rules(wide, vehicles)
+    order = np.lexsort((wide.provider, wide.time, wide.vin))
+    return Cleaned(_table(wide, order), wide.log.table())
+
+
+def _table(wide: Wide, order: Ints) -> pa.Table:
+    rows = len(order)
+    columns: dict[str, pa.Array] = {
+        "vin": _strings(wide.vin[order], wide.vins),
+        "time": pa.array(wide.time[order]).cast(pa.timestamp("us", tz="UTC")),
+        "provider": _strings(wide.provider[order], wide.providers),
+        "quality": _quality(wide, order),
+    }
+    for signal in catalogue().signals.values():
+        kind = cleaned_schema().field(signal.name).type
+        if signal.name not in wide.values:
+            columns[signal.name] = pa.nulls(rows, kind)
+            continue
+        values = wide.values[signal.name][order]
+        missing = np.isnan(values)
+        if signal.kind == "double":
+            columns[signal.name] = pa.array(values, kind, mask=missing)
+        elif signal.kind == "boolean":
+            columns[signal.name] = pa.array(values == 1, kind, mask=missing)
+        else:
+            columns[signal.name] = _strings(_label_codes(values, missing), wide.labels[signal.name])
+    return pa.table([columns[name] for name in cleaned_schema().names], schema=cleaned_schema())
+
+
+def _label_codes(values: Floats, missing: Bools) -> Ints:
+    return np.where(missing, -1, np.nan_to_num(values)).astype(np.int64)
+
+
+def _strings(codes: Ints, words: list[str]) -> pa.Array:
+    """String array of codes into `words`; null for -1."""
+    indices = pa.array(codes, pa.int32(), mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string())).cast(pa.string())
+
+
+def _quality(wide: Wide, order: Ints) -> pa.Array:
+    """List of flags per row, sorted; an empty list where there are none."""
+    rows = len(order)
+    place = np.empty(rows, dtype=np.int64)
+    place[order] = np.arange(rows)
+    texts = sorted({text for text, _ in wide.flags})
+    number = {text: i for i, text in enumerate(texts)}
+    empty: list[npt.NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+    at = np.concatenate([*empty, *(place[flagged] for _, flagged in wide.flags)])
+    what = np.concatenate([*empty, *(np.full(len(flagged), number[text]) for text, flagged in wide.flags)])
+    pairs = np.unique(np.stack([at, what], axis=1), axis=0)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(pairs[:, 0], minlength=rows))])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), _strings(pairs[:, 1], texts))

@@ -1,0 +1,93 @@
+"""The adapter: order, names of what failed, worker processes that die."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from ev_platform.engine import pool
+from ev_platform.engine.items import TaskError, WorkItem
+from ev_platform.engine.pool import map_items
+from ev_platform.engine.receipts import CompactionReceipt, TableReceipt
+
+
+def items(*vins):
+    return [WorkItem("lake", "2026-11-02", (vin,)) for vin in vins]
+
+
+def name_of(item):
+    time.sleep(0.05 if item.vehicles == ("A",) else 0)
+    return item.vehicles[0]
+
+
+def fail_at_b(item):
+    if item.vehicles == ("B",):
+        raise ValueError("no good")
+    return item.vehicles[0]
+
+
+def die_at_b(item):
+    if item.vehicles == ("B",) and not Path(item.lake_url).exists():
+        Path(item.lake_url).touch()
+        os._exit(1)
+    return item.vehicles[0]
+
+
+def where(item):
+    import polars
+    import pyarrow
+
+    return os.getpid(), polars.thread_pool_size(), pyarrow.cpu_count()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_items(workers):
+    assert list(map_items(name_of, items(*"ABCDEF"), workers)) == list("ABCDEF")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_failed_item_names_its_vehicles(workers):
+    results = map_items(fail_at_b, items(*"ABC"), workers)
+    assert next(results) == "A"
+    with pytest.raises(TaskError, match="2026-11-02, B: ValueError: no good"):
+        list(results)
+
+
+def test_one_item_or_one_worker_starts_no_process(monkeypatch):
+    monkeypatch.setattr(pool, "_pool", lambda workers: pytest.fail("a pool was started"))
+    assert [result[0] for result in map_items(where, items("A"), 4)] == [os.getpid()]
+    assert [result[0] for result in map_items(where, items("A", "B"), 1)] == [os.getpid()] * 2
+    assert list(map_items(where, [], 4)) == []
+
+
+def test_workers_are_kept_and_use_one_thread_each():
+    seen = [*map_items(where, items(*"ABCD"), 2), *map_items(where, items(*"ABCD"), 2)]
+    assert os.getpid() not in {process for process, _, _ in seen}
+    assert len({process for process, _, _ in seen}) <= 2
+    assert {arrow for _, _, arrow in seen} == {1}
+    if hasattr(os, "sched_setaffinity"):
+        assert {polars for _, polars, _ in seen} == {1}
+
+
+def test_a_worker_that_dies_is_reported_and_the_next_call_works(tmp_path):
+    marked = [WorkItem(str(tmp_path / "died"), "2026-11-02", (vin,)) for vin in "ABC"]
+    with pytest.raises(TaskError, match="worker process died"):
+        list(map_items(die_at_b, marked, 2))
+    assert list(map_items(die_at_b, marked, 2)) == list("ABC")
+
+
+def test_receipts_of_parts_add_up():
+    parts = [
+        CompactionReceipt("d", vehicles=1, rows=5, failed=("A: x",), seconds=9.0),
+        CompactionReceipt("d", vehicles=2, rows=6, failed=("B: y",), late=1),
+    ]
+    total = CompactionReceipt.merged("d", parts, 1.23456)
+    assert total == CompactionReceipt("d", vehicles=3, rows=11, failed=("A: x", "B: y"), late=1, seconds=1.235)
+    counted = TableReceipt.merged(
+        "d", [TableReceipt("d", counts={"b": 1, "a": 2}), TableReceipt("d", counts={"b": 3})], 0
+    )
+    assert list(counted.counts.items()) == [("a", 2), ("b", 4)]
+    assert TableReceipt.merged("d", [], 0).as_dict()["counts"] == {}

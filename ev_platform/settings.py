@@ -21,6 +21,10 @@ from ev_platform.errors import SettingError
 Words = Annotated[tuple[str, ...], NoDecode]
 
 
+FOREIGN = {"dagster_home_dir": "DAGSTER_HOME", "aws_endpoint_url": "AWS_ENDPOINT_URL"}
+"""Settings that belong to others: read under their own names, handed on as they are."""
+
+
 class Settings(BaseSettings):
     """All settings with their embedded defaults: nothing has to be set on a laptop."""
 
@@ -31,7 +35,9 @@ class Settings(BaseSettings):
     lake_url: str = Field("./data/lake", description="folder, s3://bucket/prefix (with the usual AWS_*) or memory://")
     bucket_name: str = Field("", validation_alias=AliasChoices("EV_BUCKET_NAME", "BUCKET_NAME"))
     state_dir: Path = Field(Path("./data/state"), description="Dagster home, token store")
-    dagster_home_dir: Path | None = Field(None, validation_alias="DAGSTER_HOME", description="else in the state folder")
+    dagster_home_dir: Path | None = Field(
+        None, validation_alias=FOREIGN["dagster_home_dir"], description="else in the state folder"
+    )
     start_day: date = Field(date(2010, 1, 1), description="first partition; older events are dead letters")
 
     kafka_bootstrap: str = Field("", description="host:port,…; empty: the embedded broker of `ev demo` and `ev up`")
@@ -57,7 +63,9 @@ class Settings(BaseSettings):
 
     vehicles_file: str = Field("", description="CSV of the vehicle registry")
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
-    aws_endpoint_url: str | None = Field(None, validation_alias="AWS_ENDPOINT_URL", description="read by S3 clients")
+    aws_endpoint_url: str | None = Field(
+        None, validation_alias=FOREIGN["aws_endpoint_url"], description="read by S3 clients"
+    )
     ui_port: int = Field(3000, ge=1, le=65535)
 
     @field_validator("aws_endpoint_url")
@@ -105,7 +113,7 @@ class Settings(BaseSettings):
 
     def child_environment(self) -> dict[str, str]:
         """The environment for a child process that shall see exactly these settings."""
-        names = type(self).model_fields.keys() - {"dagster_home_dir", "aws_endpoint_url"}  # not ours, passed on as is
+        names = type(self).model_fields.keys() - FOREIGN.keys()
         own = {f"EV_{name.upper()}": _to_text(getattr(self, name)) for name in sorted(names)}
         unset = {"EV_BUCKET_NAME": ""} if "lake_url" in self.model_fields_set else {}
         return {**os.environ, **own, **unset, "EV_LAKE_URL": self.lake, "DAGSTER_HOME": str(self.dagster_home)}

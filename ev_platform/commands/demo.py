@@ -15,6 +15,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ev_platform.errors import UserError
 from ev_platform.ingest.embedded_broker import EmbeddedBroker
 from ev_platform.settings import Settings
 from ev_platform.simulate.feed import Feed
@@ -76,6 +77,7 @@ def _run(
     from ev_platform.defs.ref.assets import VEHICLES_KEY
 
     platform = Platform(settings)
+    console.print(f"lake {platform.store.url}", soft_wrap=True)  # opens it: an unwritable one ends here
     with laptop_instance(settings) as instance:
         requests = Requests(load_definitions(), instance, platform, folder / "automation.json")
         requests.automation(datetime.combine(FIRST_DAY, NIGHT_TICK))  # the first look: baseline of all later ones
@@ -101,7 +103,8 @@ def _simulate_days(console: Console, settings: Settings, scenario: Scenario, day
                 step = feed.advance(midnight, CHUNK_BYTES)
                 produced, reached = produced + step.messages, step.reached
                 while requests.sensor("kafka_lag"):
-                    pass
+                    if requests.tally.failed_runs:
+                        raise UserError(f"a drain failed: {requests.tally.failed_runs[0]}")
             progress.update(bar, description=f"{day}  {produced:>7} messages  late days     ")
             requests.automation(midnight - timedelta(seconds=1))
             progress.update(bar, description=f"{day}  {produced:>7} messages  night         ")

@@ -50,7 +50,8 @@ def spark_bars(values: Sequence[float]) -> str:
 def receipt_metadata(receipt: object) -> dict[str, Any]:
     """A receipt (a dataclass of figures and small mappings) as metadata; a mapping becomes a table with bars."""
     assert dataclasses.is_dataclass(receipt)
-    shown: dict[str, Any] = {}
+    numbers = {f.name: getattr(receipt, f.name) for f in dataclasses.fields(receipt) if f.type in ("int", int)}
+    shown: dict[str, Any] = {"figures": dg.MetadataValue.md(mapping_table(numbers))} if numbers else {}
     for field in dataclasses.fields(receipt):
         value = getattr(receipt, field.name)
         whole = field.name == "rows" and getattr(receipt, "covers_day", True)

@@ -82,11 +82,12 @@ def compact_vehicles(item: WorkItem, store: ObjectStore | None = None) -> Compac
     """Compact the raw objects `item.keys` of a batch of vehicles, one vehicle in memory at a time."""
     store = store or open_lake(item.lake_url)
     accounts, failed, done = [], [], []
+    keys: dict[str, list[str]] = {vin: [] for vin in item.vehicles}
+    for key in item.keys:
+        keys[key.split("/", 2)[1]].append(key)
     for vin in item.vehicles:
-        prefix = temp_prefix(vin, item.day) + "/"
-        keys = [key for key in item.keys if key.startswith(prefix)]
         try:
-            account = _compact_vehicle(store, vin, item.day, keys)
+            account = _compact_vehicle(store, vin, item.day, keys[vin])
         except VehicleError as error:
             failed.append(f"{vin}: {error}")
             continue

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from threading import Lock
+from threading import Lock, Thread
 from typing import TypeVar
 
 from ev_platform.engine.items import TaskError, WorkItem, name_vehicles, runs_here
@@ -68,14 +68,15 @@ def _result(item: WorkItem, compute: Callable[[], Result]) -> Result:
     except (BrokenProcessPool, TaskError):
         raise
     except Exception as error:
-        raise TaskError(f"{item.day}, {name_vehicles(item.vehicles)}: {type(error).__name__}: {error}") from error
+        reason = (str(error).splitlines() or [""])[0]
+        raise TaskError(f"{item.day}, {name_vehicles(item.vehicles)}: {type(error).__name__}: {reason}") from error
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     with _lock:
         if workers not in _pools:
             context = multiprocessing.get_context("forkserver")
-            _pools[workers] = ProcessPoolExecutor(workers, mp_context=context, initializer=single_threaded)
+            _pools[workers] = ProcessPoolExecutor(workers, mp_context=context, initializer=prepare_worker)
         return _pools[workers]
 
 
@@ -96,8 +97,26 @@ def stop_pools() -> None:
             pool.shutdown(cancel_futures=True)
 
 
-def single_threaded() -> None:
-    """Make a worker process use one thread per library: parallelism is the number of workers.
+def prepare_worker() -> None:
+    """Runs once in each worker process."""
+    _die_with_parent()
+    _use_one_thread()
+
+
+def _die_with_parent() -> None:
+    """A killed parent cannot tell its workers to stop: without this they would wait for work for ever."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, daemon=True, name="die-with-parent").start()
+
+
+def _use_one_thread() -> None:
+    """One thread per library: the parallelism is the number of workers.
 
     Polars counts the CPUs it may use once, at its first import, and has no other switch than an environment variable,
     which only settings.py may touch. So the process is tied to one CPU for that moment and set free again (Linux; on

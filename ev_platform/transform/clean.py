@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from ev_platform.signals import catalogue, cleaned_schema
 from ev_platform.transform.clean_rules import apply_rules
-from ev_platform.transform.clean_values import COUNTS, Wide, widen
+from ev_platform.transform.clean_tables import COUNTS, Wide
+from ev_platform.transform.clean_values import widen
 from ev_platform.transform.series import Bools, Floats, Ints
 
 

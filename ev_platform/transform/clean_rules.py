@@ -1,6 +1,6 @@
 """Second half of cleaning: rules that look at more than one value. Each nulls, drops or flags, and counts.
 
-Belongs here: one function per rule, over the wide arrays of clean_values.py. Thresholds that depend on the signal come
+Belongs here: one function per rule, over the wide arrays of clean_tables.py. Thresholds that depend on the signal come
 from the catalogue. Not here: reading provider values. Pure. A rule looks only at rows of its own vehicle and provider.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ev_platform.signals import CanonicalSignal, catalogue
-from ev_platform.transform.clean_values import Wide
+from ev_platform.transform.clean_tables import Wide
 from ev_platform.transform.series import (
     NONE,
     Bools,

@@ -26,6 +26,7 @@ CHUNK_LINES = 64
 
 _PLAIN = (1e-4, 1e15)
 """Fractions of this size are spelled by msgspec and orjson alike."""
+_NESTED = frozenset({dict, list})
 _INT32, _INT64 = 2**31, 2**63
 
 
@@ -64,7 +65,7 @@ def add_chunk(rows: Rows, headers: Headers, lines: list[bytes], vin: str) -> tup
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     written = _encoder.encode(found)
-    if written != text and not (b": " in text and tight(written) == tight(text)):
+    if written != text and not (b": " in text and tight(text) in (written, tight(written))):
         return None  # some number is spelled in another way, or keys stand in another order
     records = [line.d for line in found]
     vins = [record.vin for record in records]
@@ -119,33 +120,35 @@ def _look_closer(new: Rows, values: list[Any], special: list[int], n_rows: list[
         value, row = values[at], at + grown
         kind, what = new.kind[row], type(value)
         if what is float and not value % 1 and abs(value) < _PLAIN[1]:
-            written = repr(value)  # 80.0
-            new.text[row] = None if written == "-0.0" else written  # the one whole float that is spelled so
+            written = repr(value)  # 80.0; "-0.0" is the one that a double alone reproduces
+            new.text[row] = None if written == "-0.0" and kind not in BOOL_KINDS else written
         elif kind == "invalid" and value is True:
             new.number[row] = None
             new.status[row] = "invalid"
         elif what is str and kind == "stringValue":
             new.number[row] = to_number(value)  # the older form: every value is a string
-        elif what is list:
-            return False
-        elif what is dict and kind in STRUCT_KINDS and value and all(map(_is_plain, value.values())):
-            new.spread(row, list(value), list(value.values()))  # a usual location
-            n_rows[bisect_right(ends, at)] += len(value) - 1
-            grown += len(value) - 1
-        elif what is dict and any(type(part) in (dict, list) for part in value.values()):
+        elif what is list or (what is dict and any(type(part) in _NESTED for part in value.values())):
             return False
         else:
-            parts = Rows()
-            add_value(parts, str(new.signal[row]), str(kind), _spelled(value))
-            new.splice(row, parts)
-            n_rows[bisect_right(ends, at)] += len(parts.signal) - 1
-            grown += len(parts.signal) - 1
+            if what is dict and kind in STRUCT_KINDS and value and _all_plain(value):
+                new.spread(row, value)  # a usual location
+                parts = len(value)
+            else:
+                found = Rows()
+                add_value(found, str(new.signal[row]), str(kind), _spelled(value))
+                new.splice(row, found)
+                parts = len(found.signal)
+            n_rows[bisect_right(ends, at)] += parts - 1
+            grown += parts - 1
     return True
 
 
-def _is_plain(value: object) -> bool:
+def _all_plain(parts: dict[str, Any]) -> bool:
     low, high = _PLAIN
-    return type(value) is float and value % 1 != 0 and (low < value < high or -high < value < -low)
+    for part in parts.values():
+        if not (type(part) is float and part % 1 and (low < part < high or -high < part < -low)):
+            return False
+    return True
 
 
 def _special(kinds: list[str | None], values: list[Any]) -> list[int]:

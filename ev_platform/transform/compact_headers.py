@@ -1,6 +1,10 @@
 """Kafka headers and unknown keys of a record: what has a column of its own, and the JSON text `extra` of the rest.
 
 Belongs here: headers of fleet-telemetry and the form of `extra`. Not here: identity and lines (compact_lines.py).
+
+`extra` is a JSON object with up to four parts: `headers`, `record` (unknown keys of the record), `line` (unknown keys
+of the envelope; under the empty name the whole line, when one of its objects names a key twice) and `datum` (unknown
+keys of the one datum). Numbers in it are spelled as they were sent. Null when there is nothing to keep.
 """
 
 from __future__ import annotations

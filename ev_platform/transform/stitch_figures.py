@@ -231,10 +231,9 @@ def _reasons(s: Sessions, notes: dict[str, Bools]) -> list[list[str]]:
     """Reasons of each session, in the order of segment_rules.PENALTIES."""
     order = {name: i for i, name in enumerate(PENALTIES)}
     found: list[set[str]] = [set() for _ in range(s.count)]
-    for number, kind, names in zip(s.number.tolist(), s.items.kind.tolist(), s.items.reasons.tolist(), strict=True):
-        own = kind == s.kind[number]
+    for number, names in zip(s.number.tolist(), s.items.reasons.tolist(), strict=True):
         allowed = OF_IDLE if s.kind[number] == IDLE else order.keys() - RECOMPUTED
-        found[number] |= {name for name in names if name in allowed and own}
+        found[number] |= allowed & set(names)
     for name, mask in notes.items():
         for number in np.flatnonzero(mask).tolist():
             found[number].add(name)

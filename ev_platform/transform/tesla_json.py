@@ -73,13 +73,13 @@ class Rows:
         self.text += other.text
         self.status |= {first + row: value for row, value in other.status.items()}
 
-    def spread(self, row: int, parts: list[str], numbers: list[float | None]) -> None:
+    def spread(self, row: int, numbers: dict[str, float]) -> None:
         """Put one row per part, each a number, in place of one row."""
-        signal, kind = self.signal[row], self.kind[row]
-        self.signal[row : row + 1] = [f"{signal}.{part}" for part in parts]
-        self.kind[row : row + 1] = [kind] * len(parts)
-        self.number[row : row + 1] = numbers
-        self.text[row : row + 1] = [None] * len(parts)
+        end, signal, parts = row + 1, self.signal[row], len(numbers)
+        self.signal[row:end] = [f"{signal}.{part}" for part in numbers]
+        self.number[row:end] = numbers.values()
+        self.kind[row:end] = [self.kind[row]] * parts
+        self.text[row:end] = [None] * parts
 
     def splice(self, row: int, parts: Rows) -> None:
         """Put the rows of `parts` in place of one row; rows before it keep their numbers."""
@@ -200,8 +200,7 @@ def add_value(rows: Rows, signal: str, kind: str, value: object) -> None:
 
 def _add_scalar(rows: Rows, signal: str, kind: str, value: object) -> None:
     if isinstance(value, bool):
-        number = 1 if value else 0
-        rows.add(signal, kind, number, None if kind in BOOL_KINDS else str(value).lower())
+        rows.add(signal, kind, 1 if value else 0, None if kind in BOOL_KINDS else str(value).lower())
     elif isinstance(value, int | float | Lexeme):
         number, text = split_number(value)
         if text is None and number in (0, 1) and kind in BOOL_KINDS:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from ev_platform.settings import Settings
+from ev_platform.settings import FOREIGN, Settings
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
@@ -28,7 +28,7 @@ def own_services(document):
 
 def settings_variables():
     """Environment variable of every setting, as `.env.example` shows it: EV_ and the name of the field."""
-    return {f"EV_{name.upper()}": name for name in Settings.model_fields}
+    return {f"EV_{name.upper()}": name for name in Settings.model_fields if name not in FOREIGN}
 
 
 def env_example():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -77,6 +79,52 @@ def test_a_worker_that_dies_is_reported_and_the_next_call_works(tmp_path):
     with pytest.raises(TaskError, match="worker process died"):
         list(map_items(die_at_b, marked, 2))
     assert list(map_items(die_at_b, marked, 2)) == list("ABC")
+
+
+PARENT = """
+import sys
+from ev_platform.engine.items import WorkItem
+from ev_platform.engine.pool import map_items
+from ev_platform_tests.engine.test_pool import sleep_long
+
+if __name__ == "__main__":
+    list(map_items(sleep_long, [WorkItem(sys.argv[1], "d", (name,)) for name in "AB"], 2))
+"""
+
+
+def sleep_long(item):
+    Path(item.lake_url, str(os.getpid())).touch()
+    time.sleep(60)
+
+
+def test_workers_of_a_killed_parent_die_too(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    (tmp_path / "seen").mkdir()
+    parent = subprocess.Popen([sys.executable, script, tmp_path / "seen"], env=os.environ | {"PYTHONPATH": os.getcwd()})
+    try:
+        wait_until(lambda: len(list((tmp_path / "seen").iterdir())) == 2)
+    finally:
+        parent.kill()
+        parent.wait()
+    workers = [int(path.name) for path in (tmp_path / "seen").iterdir()]
+    wait_until(lambda: not any(map(alive, workers)))
+
+
+def wait_until(happened):
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def test_receipts_of_parts_add_up():

@@ -42,6 +42,8 @@ EXAMPLES = {
     '{"intValue":18446744073709551617}': [("S", 1.8446744073709552e19, "18446744073709551617", "intValue", "ok")],
     '{"booleanValue":true}': [("S", 1.0, None, "booleanValue", "ok")],
     '{"booleanValue":false}': [("S", 0.0, None, "booleanValue", "ok")],
+    '{"booleanValue":-0.0}': [("S", -0.0, "-0.0", "booleanValue", "ok")],
+    '{"doubleValue":-0.0}': [("S", -0.0, None, "doubleValue", "ok")],
     '{"booleanValue":1}': [("S", 1.0, "1", "booleanValue", "ok")],
     '{"stringValue":"true"}': [("S", None, "true", "stringValue", "ok")],
     '{"stringValue":"71.8"}': [("S", 71.8, "71.8", "stringValue", "ok")],

@@ -220,6 +220,34 @@ def test_charge_inferred_in_a_gap():
     assert (found[1]["soc_start"], found[1]["soc_end"]) == (66.0, 90.0)
 
 
+def test_a_charge_inferred_in_a_long_gap_stands_alone():
+    """Its true begin is unknown: it must not give the observed charge beside it a begin hours too early."""
+    steps = [*park(0, 20), *charge(200, 260, start_soc=72.0), *park(261, 270, Soc=89.0)]
+    found = pieces(scene(*steps))
+    assert [(row["kind"], row["inferred"]) for row in found[1:3]] == [("charge", True), ("charge", False)]
+    assert minutes(found[2])[0] == 200.0
+    # under way on both sides of the gap it is one charge
+    steps = [*charge(0, 60), *charge(90, 150, start_soc=75.5), *park(151, 160, Soc=92.5)]
+    assert kinds(pieces(scene(*steps))) == ["charge", "idle"]
+
+
+def test_a_rise_over_two_gaps_is_one_charge():
+    brief = every(0.5, 60, 61, {"InsideTemp": 12.0})
+    found = pieces(scene(*park(0, 20), *brief, *park(100, 110, Soc=80.0)))
+    assert [row["inferred"] for row in found].count(True) == 1
+    assert kinds(found).count("charge") == 1
+
+
+def test_a_rising_counter_is_believed_rather_than_an_old_current():
+    start = {"DetailedChargeState": "Charging", "PackVoltage": 370.0, "PackCurrent": -0.5, "Soc": 60.0}
+    rising = every(1, 1, 60, {"DCChargingEnergyIn": lambda m: 0.1 * m})
+    end = every(1, 61, 70, {"DetailedChargeState": "Complete", "PackCurrent": -0.5, "Soc": 70.0})
+    found = pieces(scene((0, start), *rising, *end))
+    assert kinds(found)[0] == "idle"
+    assert kinds(found)[1] == "charge"
+    assert minutes(found[1])[0] <= 3
+
+
 def test_no_charge_is_inferred_when_the_car_moved_or_the_rise_is_small():
     def after(soc_value, miles):
         return [(m, d | {"Soc": soc_value, "Odometer": miles}) for m, d in park(200, 220)]

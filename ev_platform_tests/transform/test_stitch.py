@@ -118,6 +118,15 @@ def test_what_only_the_last_row_announces():
     steps = [*park(220, 239.5), (239.9, CHARGING | {"Soc": 60.0}), *charge(240.1, 280), *park(281, 290, Soc=71.0)]
     rows = sessions(night(*steps), [DAY, NEXT])
     assert [s for s in spans(rows) if s[0] == "charge"] == [("charge", 239.9, 281.0)]
+    steps = [*park(220, 229), (230.5, DRIVING | {"Soc": 60.0}), *drive(242, 270, level=58.0), *park(271, 280, Soc=51.0)]
+    steps = [(m, {k: v for k, v in d.items() if k != "Odometer"}) for m, d in steps]
+    rows = sessions(night(*steps), [DAY, NEXT])
+    assert [s for s in spans(rows) if s[0] == "drive"] == [("drive", 230.5, 271.0)]
+
+
+def test_silence_over_midnight_is_no_drive_when_the_odometer_stood():
+    steps = [*park(200, 209), *drive(210, 236), *drive(246, 280, km=1026, level=53.5), *park(281, 290, Soc=45)]
+    assert kinds(sessions(night(*steps), [DAY, NEXT])).count("drive") == 2
 
 
 def test_sleep_over_midnight_is_one_session():
@@ -146,6 +155,28 @@ def test_charge_inferred_over_midnight():
     without = stitch(pa.concat_tables(both_days(life))).to_pylist()[2]
     assert (without["kind"], without["energy_kwh"], without["energy_method"]) == ("charge", None, "none")
     assert "energy_unknown" in without["reasons"]
+
+
+def test_no_charge_is_inferred_from_a_rise_that_no_charger_makes():
+    rows = sessions(night(*park(200, 237, Soc=30.0), *park(242.5, 260, Soc=95.0)), [DAY, NEXT])
+    assert set(kinds(rows)) == {"idle"}
+    rows = sessions(night(*park(200, 237, Soc=30.0), *park(252.5, 260, Soc=95.0)), [DAY, NEXT])
+    assert "charge" in kinds(rows)
+
+
+def test_a_charge_inferred_over_midnight_stands_alone():
+    steps = [*drive(0, 20), *park(21, 30, Soc=55.0), *charge(600, 660, level=62.0), *park(661, 670, Soc=79.0)]
+    rows = sessions(night(*steps), [DAY, NEXT])
+    assert spans(rows)[2:4] == [("charge", 30.0, 600.0), ("charge", 600.0, 661.0)]
+    assert [row["inferred"] for row in rows[2:4]] == [True, False]
+    # also when the gap lies within a day
+    rows = sessions(scene(*steps), [DAY])
+    assert [row["inferred"] for row in rows if row["kind"] == "charge"] == [True, False]
+    # under way on both sides of the lost contact it is one
+    steps = [*park(190, 199), *charge(200, 232), *charge(255, 290, level=75.6), *park(291, 300, Soc=85.5)]
+    rows = sessions(night(*steps), [DAY, NEXT])
+    assert spans(rows)[1] == ("charge", 200.0, 291.0)
+    assert kinds(rows) == kinds(sessions(scene(*steps), [DAY])) == ["idle", "charge", "idle"]
 
 
 def test_days_that_do_not_follow_each_other_are_not_joined():

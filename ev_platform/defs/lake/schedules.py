@@ -11,7 +11,6 @@ import dagster as dg
 from ev_platform.defs.lake.assets import CLEANED_KEY, COMPRESSED_KEY, SEGMENTS_KEY
 from ev_platform.defs.lake.gate import days_in_progress, drained_past, failures, uncompacted_days
 from ev_platform.defs.ops.alerts import alert
-from ev_platform.defs.partitions import DAYS
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.results.assets import SESSIONS_KEY
 from ev_platform.errors import UserError
@@ -23,7 +22,6 @@ NIGHT = timedelta(hours=12)
 nightly_job = dg.define_asset_job(
     "nightly",
     selection=[COMPRESSED_KEY, CLEANED_KEY, SEGMENTS_KEY, SESSIONS_KEY],
-    partitions_def=DAYS,
     description="One closed day: compaction, cleaning, segmentation, sessions, with the blocking checks between them.",
     tags={"dagster/max_runtime": "7200"},
 )

@@ -1,0 +1,116 @@
+"""Tables under way in cleaning: mapped values (long), rows of one vehicle and time (wide), and what was changed.
+
+Belongs here: the shape of the data between the steps of cleaning. Not here: what is done to it (clean_values.py,
+clean_rules.py). Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from ev_platform.transform.series import Bools, Floats, Groups, Ints
+
+OK, NULLED, INVALID = 0, 1, 2
+"""State of a value: usable; set to null by a rule; the provider says it does not know (ends a fill)."""
+
+
+class CountLog:
+    """What was changed, nulled or dropped: (vehicle, rule, signal) and how often."""
+
+    def __init__(self, vins: list[str]) -> None:
+        self.vins = vins
+        self._parts: list[tuple[str, str, Ints]] = []
+
+    def add(self, rule: str, signal: str, vehicles: Ints) -> None:
+        """One count for each vehicle number in `vehicles` (repeated numbers count repeatedly)."""
+        if len(vehicles):
+            self._parts.append((rule, signal, np.bincount(vehicles, minlength=len(self.vins))))
+
+    def table(self) -> pa.Table:
+        """vin, rule, signal, n: sorted, zero counts left out."""
+        totals: dict[tuple[str, str, str], int] = {}
+        for rule, signal, counts in self._parts:
+            for vehicle in np.flatnonzero(counts):
+                key = (self.vins[vehicle], rule, signal)
+                totals[key] = totals.get(key, 0) + int(counts[vehicle])
+        rows = [(*key, n) for key, n in sorted(totals.items())]
+        columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+        return pa.table([pa.array(c, f.type) for c, f in zip(columns, COUNTS, strict=True)], schema=COUNTS)
+
+
+COUNTS = pa.schema(
+    [
+        pa.field("vin", pa.string()),
+        pa.field("rule", pa.string()),
+        pa.field("signal", pa.string()),
+        pa.field("n", pa.int64()),
+    ]
+)
+"""Cleaning counts. `signal` is the canonical name, or the provider's own where it has none."""
+
+
+@dataclass(slots=True)
+class Long:
+    """Mapped values, one per compressed row that has a canonical signal."""
+
+    vin: Ints
+    provider: Ints
+    time: Ints
+    column: Ints
+    value: Floats
+    state: Ints
+    row: Ints
+    priority: Ints
+
+    def take(self, rows: Ints | Bools) -> Long:
+        """The chosen rows, in that order."""
+        return Long(*(getattr(self, name)[rows] for name in Long.__slots__))
+
+
+@dataclass(slots=True)
+class Wide:
+    """Rows (vehicle, provider, time), sorted so; columns are floats, NaN where nothing is known.
+
+    Word, text and boolean columns hold codes: the position in `labels[column]`, or 0 and 1.
+    """
+
+    vin: Ints
+    provider: Ints
+    time: Ints
+    groups: Groups
+    values: dict[str, Floats]
+    invalid: dict[str, Bools]
+    labels: dict[str, list[str]]
+    vins: list[str]
+    providers: list[str]
+    log: CountLog
+    flags: list[tuple[str, Ints]] = field(default_factory=list)
+
+    def has(self, *names: str) -> bool:
+        """Whether every one of these columns was observed at all."""
+        return all(name in self.values for name in names)
+
+    def null(self, rule: str, name: str, mask: Bools) -> None:
+        """Set values to null, flag their rows, count them."""
+        rows = np.flatnonzero(mask & ~np.isnan(self.values[name]))
+        if len(rows):
+            self.values[name][rows] = np.nan
+            self.flag(rule, name, rows)
+
+    def flag(self, rule: str, name: str, rows: Ints) -> None:
+        """Flag and count rows without changing a value."""
+        if len(rows):
+            self.flags.append((f"{rule}:{name}", rows))
+            self.log.add(rule, name, self.vin[rows])
+
+    def keep(self, mask: Bools) -> None:
+        """Leave out the other rows."""
+        number = np.cumsum(mask) - 1
+        self.flags = [(text, number[rows[mask[rows]]]) for text, rows in self.flags]
+        self.vin, self.provider, self.time = self.vin[mask], self.provider[mask], self.time[mask]
+        self.groups = Groups.of(self.vin, self.provider)
+        self.values = {name: column[mask] for name, column in self.values.items()}
+        self.invalid = {name: column[mask] for name, column in self.invalid.items()}

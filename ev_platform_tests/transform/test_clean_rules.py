@@ -1,10 +1,14 @@
 """Each cleaning rule on its own defect. Every case is also cleaned by the oracle, which must agree."""
 
+import shutil
+
 import pyarrow as pa
 import pytest
 
 from ev_platform.lake.schemas import COMPRESSED, VEHICLES
-from ev_platform.signals import cleaned_schema
+from ev_platform.signals import cleaned_schema, load_catalogue
+from ev_platform.signals.catalogue import DIRECTORY
+from ev_platform.transform import clean_values
 from ev_platform.transform.clean import COUNTS, clean
 from ev_platform_tests.transform import oracle_clean
 from ev_platform_tests.transform.fleet import (
@@ -263,6 +267,25 @@ def test_source_repeats_are_dropped_and_the_last_arrival_wins():
         ("repeat", "soc_percent", 1),
         ("superseded", "odometer_km", 1),
     }
+
+
+def test_the_first_line_of_the_mapping_wins_over_later_ones(tmp_path, monkeypatch):
+    copy = tmp_path / "signals"
+    shutil.copytree(DIRECTORY, copy, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    tesla = copy / "providers" / "tesla.csv"
+    tesla.write_text(tesla.read_text() + "OtherSoc,soc_percent,fraction,,,\n")
+    monkeypatch.setattr(clean_values, "catalogue", lambda: load_catalogue(copy))
+    life = life_of((0, {"Soc": 70.0}), (10, {"OtherSoc": 0.69}))
+    life.messages.append(Message(NOON, {"OtherSoc": 0.1}, offset=7, source_ts=NOON // 1000 + 60_000))
+    assert clean(compressed([life]), vehicles([life])).table["soc_percent"].to_pylist() == [70.0, 69.0]
+
+
+def test_contradicting_values_of_one_record_are_decided_alike_in_any_company():
+    life, other = life_of((0, {"Gear": "P"})), Life(vin_of(2))
+    life.messages.append(Message(NOON, {"Gear": "ShiftStateD"}))
+    other.messages = [Message(NOON, {"Gear": "D"})]
+    alone, together = (clean(compressed(lives), vehicles(lives)).table for lives in ([life], [life, other]))
+    assert alone.equals(together.slice(0, 1))
 
 
 def test_two_providers_of_one_vehicle_stay_apart():

@@ -157,6 +157,26 @@ def test_charge_inferred_over_midnight():
     assert "energy_unknown" in without["reasons"]
 
 
+@pytest.mark.parametrize(("level", "truncated"), [(55.0, False), (57.0, True)])
+def test_begin_after_a_night_without_contact(level, truncated):
+    """The car wakes because it charges: its begin was missed only if SoC has risen since the last message."""
+    steps = [*park(21, 30, Soc=55.0), *charge(600, 660, level=level), *park(661, 670, Soc=level + 17)]
+    rows = sessions(night(*steps), [DAY, NEXT])
+    (session,) = [row for row in rows if row["kind"] == "charge"]
+    assert session["truncated"] is truncated
+    assert ("begin_not_seen" in session["reasons"]) is truncated
+
+
+def test_a_charge_that_only_its_last_row_announced_keeps_the_better_energy_of_the_next_day():
+    counter = {"DCChargingEnergyIn": lambda m: 1.7 + 10.2 * m / 60}
+    first = (235, CHARGING | {"Soc": 60.0, "DCChargingEnergyIn": 0.0})
+    steps = [*park(220, 234.5), first, *charge(245, 265, level=62.83, **counter)]
+    rows = sessions(night(*steps, *park(266, 275, Soc=68.5, DetailedChargeState="Complete")), [DAY, NEXT])
+    (session,) = [row for row in rows if row["kind"] == "charge"]
+    assert session["energy_method"] == "counter"
+    assert session["energy_kwh"] == pytest.approx(10.2 * 31 / 60, rel=0.05)
+
+
 def test_no_charge_is_inferred_from_a_rise_that_no_charger_makes():
     rows = sessions(night(*park(200, 237, Soc=30.0), *park(242.5, 260, Soc=95.0)), [DAY, NEXT])
     assert set(kinds(rows)) == {"idle"}

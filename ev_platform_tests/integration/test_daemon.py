@@ -78,7 +78,21 @@ class Stack:
                 break
             time.sleep(0.5)
         logs = "\n".join(path.read_text()[-4000:] for path in self.logs.glob("*.log"))
-        pytest.fail(f"waited in vain for {what}\n{logs}")
+        pytest.fail(f"waited in vain for {what}\n{self.story()}\n{logs}")
+
+    def story(self):
+        """Every run with its day, what asked for it, and the checks and steps of it that failed."""
+        lines = []
+        with dg.DagsterInstance.from_config(str(self.settings.dagster_home)) as instance:
+            for record in reversed(instance.get_run_records()):
+                run = record.dagster_run
+                tags = {k.removeprefix("dagster/"): v for k, v in run.tags.items() if "grpc" not in k}
+                lines.append(f"{record.create_timestamp:%H:%M:%S} {run.job_name} {run.status.value} {tags}")
+                for entry in instance.all_logs(run.run_id):
+                    event = entry.dagster_event
+                    if event and ("FAIL" in event.event_type_value or " did not pass" in (event.message or "")):
+                        lines.append(f"    {event.event_type_value} {event.message} {event.event_specific_data}"[:600])
+        return "\n".join(lines)
 
     def graphql(self, query, **variables):
         body = json.dumps({"query": query, "variables": variables}).encode()

@@ -12,7 +12,7 @@ import numpy as np
 
 from ev_platform.signals import catalogue
 from ev_platform.transform.segment_frame import Frame
-from ev_platform.transform.segment_rules import CHARGE, DRIVE
+from ev_platform.transform.segment_rules import AFTER_GAP_S, CHARGE, DRIVE
 from ev_platform.transform.series import (
     NONE,
     Bools,
@@ -31,8 +31,6 @@ from ev_platform.transform.series import (
     take,
 )
 
-AFTER_S = 60.0
-"""How long after a boundary a reading may still speak for it."""
 INTEGRAL_STEP_S = 30.0
 INTEGRAL_COVERAGE = 0.8
 COUNTER_COVERAGE = 0.8
@@ -94,13 +92,13 @@ class Measures:
     def _reading(self, known: Bools, at: Ints, limit_s: Floats) -> Ints:
         """Row of the reading that speaks for row `at`, never one beyond a cut.
 
-        The last one before it, within the limit and in contact; else the next one within 60 s; else the last one
+        The last one before it, within the limit and in contact; else the next one within 5 minutes; else the last one
         before it within the limit.
         """
         frame = self.frame
         before, after = last_valid(known, frame.groups)[at], next_valid(known, frame.groups)[at]
         before_ok = self._no_cut(before, at) & (seconds_between(frame.time, before, at) <= limit_s)
-        after_ok = self._no_cut(at, after) & (seconds_between(frame.time, at, after) <= AFTER_S)
+        after_ok = self._no_cut(at, after) & (seconds_between(frame.time, at, after) <= AFTER_GAP_S)
         in_contact = before_ok & self._in_contact(before, at)
         return np.where(in_contact | (before_ok & ~after_ok), before, np.where(after_ok, after, NONE))
 

@@ -31,6 +31,8 @@ ASLEEP_S = 1800.0
 DRIVE_PAUSE_S = 300.0
 CHARGE_PAUSE_S = 300.0
 CHARGE_PAUSE_PLUGGED_S = 900.0
+AFTER_GAP_S = 300.0
+"""How long after a lost contact (or any boundary without an earlier reading) a reading may still speak for it."""
 INFERRED_MIN_S = 300.0
 INFERRED_SOC_PERCENT = 3.0
 INFERRED_MAX_KM = 2.0

@@ -14,6 +14,7 @@ import numpy as np
 from ev_platform.signals import catalogue
 from ev_platform.transform.segment_frame import Frame
 from ev_platform.transform.segment_rules import (
+    AFTER_GAP_S,
     ASLEEP_S,
     CHARGE,
     CONTACT_S,
@@ -57,16 +58,16 @@ ODOMETER_KMH = 3.0
 STANDING_KM = 0.2
 SOC_RISE_S = 3600.0
 SOC_FIRST_STEP_S = 900.0
-AFTER_GAP_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class States:
     """One value per row, about the interval that starts there (see module): label (see segment_rules), and why.
 
-    `announced` is the label that the row's own states give, whatever happened afterwards; `inferred` marks gaps whose
-    label was concluded from both ends; `soc_rise` charging of which nothing but the rising SoC is known. `gap_soc` and
-    `gap_km`: change over an interval of 5 minutes and more, NaN where unknown.
+    `announced` is the label that the row's own states give, whatever happened afterwards. `asleep` marks silence in
+    which the car sleeps if it idles; `inferred` gaps whose label was concluded from both ends; `soc_rise` charging of
+    which nothing but the rising SoC is known. `gap_soc` and `gap_km`: change over an interval of 5 minutes and more,
+    NaN where unknown.
     """
 
     label: Ints
@@ -101,7 +102,7 @@ def states(frame: Frame) -> States:
     return States(
         label=label,
         announced=announced,
-        asleep=(label == IDLE) & np.isfinite(seconds) & (seconds > ASLEEP_S),
+        asleep=np.isfinite(seconds) & (seconds > ASLEEP_S),
         inferred=inferred,
         soc_rise=soc_rise & known_charge,
         gap_soc=delta_soc,

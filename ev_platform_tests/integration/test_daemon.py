@@ -15,7 +15,7 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
 from ev_platform.commands.child import start_child, stop_child
-from ev_platform.commands.instance import prepare_home
+from ev_platform.commands.instance import laptop_instance
 from ev_platform.defs.lake.assets import CLEANED_KEY, COMPRESSED_KEY
 from ev_platform.defs.raw.assets import RAW_TESLA
 from ev_platform.defs.results.assets import SESSIONS_KEY
@@ -48,7 +48,8 @@ class Stack:
             kafka_topics=(scenario.topic,),
         )
         self.feed = Feed(broker.bootstrap, scenario, self.settings.kafka_group, {})
-        prepare_home(self.settings)
+        with laptop_instance(self.settings):
+            pass  # makes the databases, which several processes at once cannot
         self.logs = folder / "logs"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -100,7 +100,7 @@ class _Vehicle:
                     under_way = announced[i] == kind and self.announces(driving, charging, i + 1) == kind
                     if inferred and gap > 15 * MIN and not under_way:
                         kind += " alone"
-            labels.append((kind, kind == "idle" and math.isfinite(gap) and gap > 30 * MIN, inferred))
+            labels.append((kind, math.isfinite(gap) and gap > 30 * MIN, inferred))
         return labels, announced
 
     def announces(self, driving, charging, i):
@@ -330,7 +330,7 @@ class _Vehicle:
                 return last
         if first is not None and self.seconds(first, at) > limit:
             first = None
-        if last is not None and self.seconds(at, last) > 60:
+        if last is not None and self.seconds(at, last) > 300:
             last = None
         if first is not None and (not self.lost_between(first, at) or last is None):
             return first

@@ -234,8 +234,16 @@ def test_a_charge_inferred_in_a_long_gap_stands_alone():
 def test_a_rise_over_two_gaps_is_one_charge():
     brief = every(0.5, 60, 61, {"InsideTemp": 12.0})
     found = pieces(scene(*park(0, 20), *brief, *park(100, 110, Soc=80.0)))
-    assert [row["inferred"] for row in found].count(True) == 1
-    assert kinds(found).count("charge") == 1
+    assert kinds(found) == ["idle", "asleep", "idle", "charge", "idle"]
+    assert found[3]["inferred"]
+    assert (found[3]["soc_start"], found[3]["soc_end"]) == (66.0, 80.0)
+
+
+def test_soc_that_comes_minutes_after_waking_still_tells_of_the_charge():
+    waking = every(0.5, 200, 203, {"InsideTemp": 12.0})
+    found = pieces(scene(*park(0, 20), *waking, *park(203.5, 220, Soc=90.0)))
+    assert kinds(found) == ["idle", "charge", "idle"]
+    assert (found[1]["soc_start"], found[1]["soc_end"]) == (66.0, 90.0)
 
 
 def test_a_rising_counter_is_believed_rather_than_an_old_current():

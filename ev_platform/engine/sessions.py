@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ev_platform.engine.daily import read_vehicles
-from ev_platform.engine.items import WorkItem, absolute_url, open_lake
+from ev_platform.engine.items import TaskError, WorkItem, absolute_url, open_lake
 from ev_platform.engine.parts import PartWriter, read_part, replace_part
 from ev_platform.engine.pool import run_items
 from ev_platform.engine.receipts import TableReceipt
@@ -34,6 +34,8 @@ from ev_platform.settings import Settings
 SEGMENTS_TABLE, SESSIONS_TABLE = "segments", "results/sessions"
 Vins = frozenset[str] | None
 """Vehicles; None means all of them."""
+MOST_REPEATS = 20
+"""How often a shard is stitched again because its segments changed meanwhile, before the task gives up."""
 ALL_VEHICLES = 1_000_000_000
 """Batch size that means "the whole shard": segments of a day are few."""
 
@@ -68,13 +70,20 @@ def stitch_days(settings: Settings, store: ObjectStore, days: Sequence[str]) -> 
 def stitch_shard(item: WorkItem, store: ObjectStore | None = None) -> list[TableReceipt]:
     """Stitch one shard for the days `item.keys`; a receipt for every start day that was computed."""
     lake = store or open_lake(item.lake_url)
-    pieces = _Pieces(lake, item.shard)
     receipts: dict[str, TableReceipt] = {}
     for run in _runs_of_days(item.keys):
-        for day, receipt in _stitch_run(lake, item.shard, pieces, run).items():
-            known = receipts.get(day)  # the last computation of a day is as good as any, but remember what changed
-            if known is None or receipt.objects_written or receipt.objects_deleted:
-                receipts[day] = receipt
+        for _ in range(MOST_REPEATS):
+            pieces = _Pieces(lake, item.shard)
+            for day, receipt in _stitch_run(lake, item.shard, pieces, run).items():
+                known = receipts.get(day)  # the last computation of a day is as good as any, but remember what changed
+                if known is None or receipt.objects_written or receipt.objects_deleted:
+                    receipts[day] = receipt
+            if pieces.unchanged():
+                break
+        else:
+            raise TaskError(
+                f"segments around {run[0]} changed {MOST_REPEATS} times while they were stitched: run it again"
+            )
     return list(receipts.values())
 
 
@@ -84,11 +93,22 @@ class _Pieces:
     def __init__(self, store: ObjectStore, shard: int) -> None:
         self._store, self._shard = store, shard
         self._read: dict[str, pa.Table] = {}
+        self._versions: dict[str, str | None] = {}
+
+    def unchanged(self) -> bool:
+        """Whether every part still is what was read: if not, another run changed a day while this one stitched it.
+
+        Asked after writing. Of two runs that stitch the same day at once, the one that writes last has either read the
+        newest segments or sees here that it has not, and does it again.
+        """
+        return all(self._store.read(key).version == version for key, version in self._versions.items())
 
     def of(self, day: str, vins: Vins = None) -> pa.Table:
         """Pieces of a day, of these vehicles; an empty table when there are none."""
         if day not in self._read:
-            tables = list(read_part(self._store, part_key(SEGMENTS_TABLE, day, self._shard), ALL_VEHICLES))
+            key = part_key(SEGMENTS_TABLE, day, self._shard)
+            self._versions[key] = self._store.read(key).version
+            tables = list(read_part(self._store, key, ALL_VEHICLES))
             self._read[day] = pa.concat_tables(tables) if tables else SEGMENTS.empty_table()
         return _only(self._read[day], vins)
 

@@ -52,8 +52,10 @@ SEGMENTS = pa.schema(
         _field("asleep", pa.bool_(), "idle without any message for more than 30 minutes"),
         _field("start", TIME, "first instant, inclusive"),
         _field("end", TIME, "last instant, exclusive"),
-        _field("open_start", pa.bool_(), "touches 00:00 UTC: may continue a piece of the day before"),
-        _field("open_end", pa.bool_(), "touches 24:00 UTC: may go on in the day after"),
+        _field(
+            "open_start", pa.bool_(), "first piece of the vehicle's day: what came before midnight may belong to it"
+        ),
+        _field("open_end", pa.bool_(), "last piece of the vehicle's day: what comes after midnight may belong to it"),
         _field("soc_start", pa.float64(), "state of charge at the start", "percent"),
         _field("soc_end", pa.float64(), "state of charge at the end", "percent"),
         _field("energy_kwh", pa.float64(), "battery-side energy, positive into the battery", "kWh"),
@@ -67,7 +69,7 @@ SEGMENTS = pa.schema(
         _field("power_mean_kw", pa.float64(), "mean pack power, positive into the battery", "kW"),
         _field("power_max_kw", pa.float64(), "largest absolute pack power", "kW"),
         _field("charge_type", pa.string(), "ac | dc for a charge, else null"),
-        _field("inferred", pa.bool_(), "a charge seen only as a rise of SoC over a gap"),
+        _field("inferred", pa.bool_(), "a charge or drive seen only as a change over a gap"),
         _field("truncated", pa.bool_(), "its true begin or end was not observed"),
         _field("n_samples", pa.int64(), "cleaned rows inside"),
         _field("gap_seconds", pa.float64(), "longest time without any row inside", "s"),
@@ -81,7 +83,7 @@ SESSIONS = pa.schema(
     [
         _field("session_id", pa.string(), "hash of vin, kind and start: same data, same id"),
         *[field for field in SEGMENTS if field.name not in ("open_start", "open_end")],
-        _field("n_pieces", pa.int32(), "day pieces stitched"),
+        _field("n_pieces", pa.int32(), "day pieces stitched; 0 for a gap over midnight that joined neither side"),
     ]
 )
 """results/sessions: pieces stitched over midnight, filed under the start day."""

@@ -217,3 +217,37 @@ def test_an_unreadable_segments_part_is_named(segmented, tmp_path):
     store.put(part_key("segments", FLEET_DAYS[1]), b"no")
     with pytest.raises(TaskError, match=r"segments/date=2026-11-02/part-0000\.parquet cannot be read"):
         stitch_days(small_settings(store), store, FLEET_DAYS)
+
+
+class _Interrupted(ObjectStore):
+    """Another run makes the segments of a day anew, and stitches it, just before our first result is written."""
+
+    other = None
+
+    def put(self, key, data):
+        if self.other and key.startswith("results/sessions"):
+            other, self.other = self.other, None
+            other()
+        super().put(key, data)
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked", "without the check it goes stale"])
+def test_two_runs_that_stitch_the_same_midnight_at_once(tmp_path, monkeypatch, checked):
+    if not checked:
+        monkeypatch.setattr(sessions._Pieces, "unchanged", lambda self: True)
+    store, rival = _Interrupted(str(tmp_path)), ObjectStore(str(tmp_path))
+    settings = small_settings(store)
+    midnight = datetime.fromisoformat("2026-11-02T00:00:00+00:00")
+    evening = piece(1, "charge", midnight - timedelta(hours=2), midnight - timedelta(seconds=5), 30.0, open_end=True)
+    morning = piece(1, "charge", midnight + timedelta(seconds=5), midnight + timedelta(hours=2), 33.0, open_start=True)
+    put_segments(store, DAYS[0], [evening])
+
+    def other_run():
+        put_segments(rival, DAYS[1], [morning])
+        stitch_days(settings, rival, [DAYS[1]])
+
+    store.other = other_run
+    stitch_days(settings, store, [DAYS[0]])
+    found = contents(rival, "results")
+    stitch_days(settings, rival, DAYS[:2])
+    assert (contents(rival, "results") == found) is checked

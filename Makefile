@@ -28,10 +28,10 @@ up: .venv/.core ## the live stack: broker, simulated fleet, Dagster UI and daemo
 	$(BIN)/ev up
 
 test: .venv/.dev ## the test suite
-	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile
 
 test-long: .venv/.dev ## the long forms too
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.dev ## ruff, strict types, import rules, Dagster definitions
 	$(BIN)/ruff check .

@@ -88,12 +88,14 @@ def run(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    audit: Annotated[bool, typer.Option("--audit", help="count every message of the whole lake, too")] = False,
+) -> None:
     """Configuration, reachability, permissions and lag, one line each; exit 1 if something is wrong."""
     from ev_platform.commands.doctor import run_doctor
     from ev_platform.settings import load_settings
 
-    raise typer.Exit(run_doctor(load_settings()))
+    raise typer.Exit(run_doctor(load_settings(), whole_lake=audit))
 
 
 def main() -> None:

@@ -40,8 +40,14 @@ def demo_scenario(vehicles: int = VEHICLES) -> Scenario:
 
 def run_demo(settings: Settings, *, vehicles: int, days: int) -> int:
     """Run the demo and print its summary; 0 only if nothing was lost or doubled and every check passed."""
-    from ev_platform.commands.instance import exclusive
+    from ev_platform.commands.instance import exclusive, shared_lake
 
+    shared_lake(settings)
+    over = datetime.now(UTC).date() - FIRST_DAY
+    if days > over.days:
+        raise UserError(
+            f"the demo's days begin on {FIRST_DAY} and must be over (UTC): --days {max(over.days, 0)} at most"
+        )
     console = wide_console()
     begin = perf_counter()
     scenario = demo_scenario(vehicles)
@@ -55,6 +61,7 @@ def run_demo(settings: Settings, *, vehicles: int, days: int) -> int:
             kafka_topics=(scenario.topic,),
             start_day=FIRST_DAY,
             vehicles_file=str(folder / "vehicles.csv"),
+            dagster_home_dir=None,  # its own instance, never somebody's DAGSTER_HOME
         )
         demo_settings.activate()
         return _run(console, demo_settings, scenario, known, days, folder, begin)
@@ -80,8 +87,8 @@ def _run(
     console.print(f"lake {platform.store.url}", soft_wrap=True)  # opens it: an unwritable one ends here
     with laptop_instance(settings) as instance:
         requests = Requests(load_definitions(), instance, platform, folder / "automation.json")
-        requests.automation(datetime.combine(FIRST_DAY, NIGHT_TICK))  # the first look: baseline of all later ones
         requests.materialize([VEHICLES_KEY])
+        requests.automation(datetime.combine(FIRST_DAY, NIGHT_TICK))  # the first look: baseline of all later ones
         produced = _simulate_days(console, settings, scenario, days, requests)
         expected = scenario.dead_letters(FIRST_DAY, FIRST_DAY + timedelta(days=days - 1))
         expected["produced"] = produced

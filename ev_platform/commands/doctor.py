@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 from rich.console import Console
 
 from ev_platform.errors import UserError
+from ev_platform.ingest.audit import audit
 from ev_platform.ingest.lag import probe
 from ev_platform.lake.registry import read_vehicles
 from ev_platform.lake.store import ObjectStore
 from ev_platform.settings import Settings
 
-PROBE_KEY = "ops/doctor.probe"
-
 
 def check_lake(settings: Settings) -> Iterator[str]:
     """Write, compare-and-swap, read, list and delete one small object."""
     store = ObjectStore(settings.lake)
-    store.put(PROBE_KEY, b"1")
-    version = store.read(PROBE_KEY).version
-    swapped, refused = store.swap(PROBE_KEY, b"2", version), not store.swap(PROBE_KEY, b"3", version)
-    listed = PROBE_KEY in store.keys("ops")
-    store.delete([PROBE_KEY])
+    probe_key = f"ops/doctor-{uuid4().hex}.probe"  # two doctors at once must not meet
+    store.put(probe_key, b"1")
+    version = store.read(probe_key).version
+    swapped, refused = store.swap(probe_key, b"2", version), not store.swap(probe_key, b"3", version)
+    listed = probe_key in store.keys("ops")
+    store.delete([probe_key])
     if not (swapped and refused and listed):
         raise UserError("the store does not honour conditional writes (If-Match): compaction would not be safe on it")
     yield f"lake {settings.lake}: read, write, list, delete and compare-and-swap work"
@@ -53,19 +54,30 @@ def check_registry(settings: Settings) -> Iterator[str]:
     )
 
 
+def check_audit(settings: Settings) -> Iterator[str]:
+    """Count every offset below the committed one in the whole lake: stored, dead letter, tombstone or known gap."""
+    committed = {}
+    if settings.kafka_bootstrap:
+        committed = {(lag.topic, lag.partition): lag.committed for lag in probe(settings)}
+    report = audit(ObjectStore(settings.lake), committed)
+    if not report.ok:
+        raise UserError(str(report).replace("\n", "; "))
+    yield f"audit: {report}, {report.stored} messages stored"
+
+
 CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (check_lake, check_kafka, check_registry)
 
 
-def run_doctor(settings: Settings) -> int:
-    """Print one line per finding; 1 if any check failed."""
+def run_doctor(settings: Settings, *, whole_lake: bool) -> int:
+    """Print one line per finding; 1 if any check failed. `whole_lake`: audit all of it too (reads every object)."""
     console = Console(soft_wrap=True)
     console.print(f"days from {settings.start_day}, state in {settings.state_dir}, engine {settings.engine}")
     failed = 0
-    for check in CHECKS:
+    for check in (*CHECKS, check_audit) if whole_lake else CHECKS:
         try:
             for line in check(settings):
                 console.print(f"[green]ok[/green]    {line}")
-        except (UserError, OSError, RuntimeError) as error:
+        except Exception as error:  # whatever a client library raises: the doctor's answer is a line
             failed += 1
             console.print(f"[red]wrong[/red] {str(error).splitlines()[0]}", markup=True)
     return 1 if failed else 0

@@ -35,6 +35,16 @@ def exclusive(settings: Settings) -> Iterator[None]:
         yield
 
 
+def shared_lake(settings: Settings) -> None:
+    """Refuse a lake that only one process can see.
+
+    Raises:
+        UserError: the lake is memory://.
+    """
+    if settings.lake.startswith("memory:"):
+        raise UserError("a memory:// lake lives in one process only: set EV_LAKE_URL to a folder or s3://bucket/prefix")
+
+
 def prepare_home(settings: Settings) -> None:
     """Write dagster.yaml of the laptop instance, unless the folder has one: that is the operator's."""
     file = settings.dagster_home / "dagster.yaml"
@@ -44,13 +54,21 @@ def prepare_home(settings: Settings) -> None:
 
 
 @contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The instance of DAGSTER_HOME, else that in `EV_STATE_DIR`; others may be using it too."""
+    prepare_home(settings)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        yield instance
+
+
+@contextmanager
 def laptop_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The instance in `EV_STATE_DIR`, with runs that a killed process left unfinished closed as failed.
 
-    Call inside `exclusive`: only then is an unfinished run known to be dead.
+    Call inside `exclusive`, and never for a DAGSTER_HOME of somebody else: only then is an unfinished run known dead.
     """
-    prepare_home(settings)
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    assert settings.dagster_home_dir is None
+    with open_instance(settings) as instance:
         for record in instance.get_run_records(dg.RunsFilter(statuses=[*QUEUED, *RUNNING])):
             instance.report_run_failed(
                 record.dagster_run, "its process was killed; the next drain or night repeats the work"

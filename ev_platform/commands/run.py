@@ -16,7 +16,7 @@ def run_days(settings: Settings, first: date, last: date) -> int:
     Raises:
         UserError: the range is empty, before EV_START_DAY or not over yet.
     """
-    from ev_platform.commands.instance import exclusive, laptop_instance
+    from ev_platform.commands.instance import open_instance, shared_lake
     from ev_platform.commands.requests import Requests
     from ev_platform.definitions import defs as load_definitions
     from ev_platform.defs.lake.assets import CLEANED_KEY, COMPRESSED_KEY, SEGMENTS_KEY
@@ -31,7 +31,8 @@ def run_days(settings: Settings, first: date, last: date) -> int:
             f"--from {first} --to {last}: days must be over (UTC) and not before EV_START_DAY {settings.start_day}"
         )
     console = Console()
-    with exclusive(settings), laptop_instance(settings) as instance:
+    shared_lake(settings)
+    with open_instance(settings) as instance:
         requests = Requests(load_definitions(), instance, Platform(settings), settings.dagster_home / "automation.json")
         with console.status("materializing") as status:
             for day in days:

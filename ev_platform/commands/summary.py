@@ -14,7 +14,9 @@ from rich.table import Table
 from ev_platform.defs.platform import Platform
 from ev_platform.ingest.audit import AuditReport, audit
 from ev_platform.ingest.lag import probe
+from ev_platform.ingest.receipts import event_days
 from ev_platform.lake.layout import partition_prefix
+from ev_platform.lake.schemas import BATTERY_HEALTH
 from ev_platform.lake.tables import from_parquet
 from ev_platform.simulate.truth import Truth
 
@@ -33,7 +35,10 @@ def print_summary(
     `expected` counts messages on the broker: `produced`, and those of them that must become dead letters, by reason.
     """
     lags = probe(platform.settings)
-    report = audit(platform.store, {(lag.topic, lag.partition): lag.committed for lag in lags})
+    whole = audit(platform.store, {(lag.topic, lag.partition): lag.committed for lag in lags})
+    report = AuditReport([part for part in whole.partitions if part.source in platform.settings.kafka_topics])
+    days = event_days(platform.store)
+    tally.materialized["raw/tesla"], tally.rows["raw/tesla"] = len(days), {"": report.stored}
     console.print(_health_table(platform, known))
     tally.rows["lake/compressed"] = compressed_rows(platform)
     console.print(_asset_table(tally))
@@ -90,7 +95,8 @@ def health_frame(platform: Platform, known: Truth) -> pl.DataFrame:
     """Published battery health of the demo's month beside the truth of its last day, one row per vehicle."""
     keys = platform.store.keys(partition_prefix("results/battery_health", MONTH))
     parts = [from_parquet(data) for _, data in platform.store.get_many(keys) if data is not None]
-    estimates = pl.concat([pl.from_arrow(part) for part in parts]).filter(pl.col("method") == "pooled")
+    tables = [pl.from_arrow(part) for part in [BATTERY_HEALTH.empty_table(), *parts]]
+    estimates = pl.concat(tables).filter(pl.col("method") == "pooled")
     truth = pl.from_arrow(known.health).sort("day").group_by("vin").last()
     models = pl.from_arrow(known.vehicles).select("vin", "model")
     joined = models.join(truth, on="vin").join(estimates, on="vin", how="left", suffix="_estimated")

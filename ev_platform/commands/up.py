@@ -20,7 +20,7 @@ from rich.console import Console
 
 from ev_platform.commands.child import start_child, stop_child
 from ev_platform.commands.demo import FIRST_DAY, demo_scenario
-from ev_platform.commands.instance import exclusive, laptop_instance
+from ev_platform.commands.instance import exclusive, laptop_instance, open_instance, shared_lake
 from ev_platform.errors import UserError
 from ev_platform.ingest.embedded_broker import EmbeddedBroker
 from ev_platform.settings import Settings
@@ -29,6 +29,9 @@ from ev_platform.simulate.truth import registry
 
 LIVE_SEED = 2
 LIVE_VEHICLES = 12
+LIVE_HISTORY = timedelta(days=2)
+"""How long the live fleet has driven before its first start: a day older than yesterday is made at once."""
+
 READY_SECONDS = 120.0
 
 
@@ -44,15 +47,15 @@ def run_up(settings: Settings) -> int:
         else:
             scenario = None
         settings.activate()
-        with laptop_instance(settings):
-            pass  # closes what a killed stack left unfinished, writes dagster.yaml
+        _prepare(settings)
         children: dict[str, subprocess.Popen[bytes]] = {}
         stack.callback(lambda: [stop_child(child) for child in children.values()])
         for name, command in _commands(settings, scenario).items():
             children[name] = start_child(command, _log(settings, name), settings.child_environment())
         url = f"http://127.0.0.1:{settings.ui_port}"
         if not _wait_until_ready(url, children, stop):
-            raise UserError(f"the Dagster UI did not start, see {_log(settings, 'webserver')}")
+            dead = [name for name, child in children.items() if child.poll() is not None] or ["webserver"]
+            raise UserError(f"{dead[0]} did not start, see {_log(settings, dead[0])}")
         _print_addresses(console, settings, scenario)
         console.print("Ctrl-C stops all of it")
         while not stop.wait(1.0):
@@ -60,6 +63,20 @@ def run_up(settings: Settings) -> int:
                 if child.poll() is not None:
                     raise UserError(f"{name} ended by itself, see {_log(settings, name)}")
     return 0
+
+
+def _prepare(settings: Settings) -> None:
+    """Make the instance's databases, which several processes at once cannot, and the vehicle registry."""
+    from ev_platform.commands.requests import Requests
+    from ev_platform.definitions import defs as load_definitions
+    from ev_platform.defs.platform import Platform
+    from ev_platform.defs.ref.assets import VEHICLES_KEY
+
+    shared_lake(settings)
+    opened = open_instance if settings.dagster_home_dir else laptop_instance
+    with opened(settings) as instance:
+        requests = Requests(load_definitions(), instance, Platform(settings), settings.dagster_home / "automation.json")
+        requests.materialize([VEHICLES_KEY])
 
 
 def _print_addresses(console: Console, settings: Settings, scenario: Scenario | None) -> None:
@@ -77,7 +94,7 @@ def _embedded(settings: Settings, stack: ExitStack) -> tuple[Settings, Scenario]
     folder.mkdir(parents=True, exist_ok=True)
     memory = folder / "fleet.json"
     if not memory.exists():
-        memory.write_text(json.dumps({"first_day": (datetime.now(UTC).date() - timedelta(days=1)).isoformat()}))
+        memory.write_text(json.dumps({"first_day": (datetime.now(UTC).date() - LIVE_HISTORY).isoformat()}))
     first_day = date.fromisoformat(json.loads(memory.read_text())["first_day"])
     scenario = Scenario(seed=LIVE_SEED, vehicles=LIVE_VEHICLES, first_day=first_day)
     file = folder / "vehicles.csv"
@@ -87,6 +104,7 @@ def _embedded(settings: Settings, stack: ExitStack) -> tuple[Settings, Scenario]
         kafka_topics=(scenario.topic,),
         start_day=FIRST_DAY,
         vehicles_file=str(file),
+        dagster_home_dir=None,
     )
     return live, scenario
 

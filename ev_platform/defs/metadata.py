@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-BARS = "▁▂▃▄▅▆▇█"
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 10
 
@@ -39,12 +38,6 @@ def markdown_table(table: pa.Table) -> str:
     lines = ["| " + " | ".join(head.column_names) + " |", "|" + " --- |" * head.num_columns]
     lines += ["| " + " | ".join(_cell(value) for value in row.values()) + " |" for row in head.to_pylist()]
     return "\n".join(lines)
-
-
-def spark_bars(values: Sequence[float]) -> str:
-    """A row of bars, scaled from 0 to the largest value."""
-    top = max(values, default=0) or 1
-    return "".join(BARS[min(int(value / top * len(BARS)), len(BARS) - 1)] for value in values)
 
 
 def receipt_metadata(receipt: object) -> dict[str, Any]:

@@ -5,12 +5,19 @@ Needs only receipts and known gaps, so it is cheap enough for every night; the a
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from ev_platform.ingest import intervals
 from ev_platform.ingest.gaps import gap_intervals
 from ev_platform.ingest.intervals import Intervals
 from ev_platform.ingest.offsets import Place
 from ev_platform.ingest.receipts import PartitionReceipt, read_receipts
 from ev_platform.lake.store import ObjectStore
+
+
+def _day_before(day: str) -> str:
+    """A drain between two records of a day is filed under that day or, minutes before midnight, the one before."""
+    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
 
 
 def holes(store: ObjectStore, day: str) -> dict[Place, Intervals]:
@@ -20,7 +27,7 @@ def holes(store: ObjectStore, day: str) -> dict[Place, Intervals]:
     markers. A hole therefore means that a commit jumped over offsets.
     """
     receipts: dict[Place, list[PartitionReceipt]] = {}
-    for receipt in read_receipts(store):
+    for receipt in read_receipts(store, _day_before(day)):
         receipts.setdefault(receipt.place, []).append(receipt)
     gaps = gap_intervals(store)
     found: dict[Place, Intervals] = {}

@@ -92,6 +92,7 @@ def drain(
     only_day: str | None = None,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
+    stored: Callable[[Counter[str]], None] = lambda _: None,
 ) -> DrainReport:
     """Read ranges to their end and make every message durable.
 
@@ -103,12 +104,15 @@ def drain(
         only_day: keep only records of this event day (a replay; takes `commit=False`).
         stop: asked between batches; once true, what was read is stored and committed, and the drain ends.
         progress: called with the number of messages read so far.
+        stored: called with the records of each event day once they are durable and before they are committed, so that
+            whoever has to hear of a day does, or reads it again.
 
     Raises:
         UserError: the broker or the lake failed; nothing of the running round was committed.
         ValueError: a replay of one day that wants to commit.
     """
-    return Drain(settings, store, commit=commit, only_day=only_day, stop=stop, progress=progress).run(ranges)
+    one = Drain(settings, store, commit=commit, only_day=only_day, stop=stop, progress=progress, stored=stored)
+    return one.run(ranges)
 
 
 class Drain:
@@ -123,6 +127,7 @@ class Drain:
         only_day: str | None = None,
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[int], None] = lambda _: None,
+        stored: Callable[[Counter[str]], None] = lambda _: None,
     ) -> None:
         if only_day is not None and commit:
             raise ValueError("a replay of one day leaves messages of other days unread: it must not commit")
@@ -133,6 +138,7 @@ class Drain:
         self._only_day = only_day
         self._stop = stop
         self._progress = progress
+        self._stored = stored
         self._router = Router(settings.start_day, settings.message_max_bytes)
 
     def run(self, ranges: Sequence[OffsetRange] | None) -> DrainReport:
@@ -153,7 +159,8 @@ class Drain:
         return self.report
 
     def run_round(self, client: Any, ranges: Sequence[OffsetRange]) -> None:  # noqa: ANN401
-        """Read, store, receipt, barrier, commit."""
+        """Read, store, receipt, barrier, tell, commit."""
+        before = Counter(self.report.days)
         state = self.state(client, ranges)
         readable, gaps = self.readable(ranges, state)
         reader = ConfluentReader(client, self.settings)
@@ -173,6 +180,7 @@ class Drain:
                 self.put(*encode_gap(gap))
             self.write_receipt(ledger)
             self.store.barrier()
+        self._stored(self.report.days - before)
         if self._commits:
             self.commit(client, self.positions(buffer, readable), readable, state)
 

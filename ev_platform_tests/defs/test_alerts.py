@@ -68,6 +68,7 @@ def test_a_failed_run_reaches_sns_and_the_log(inbox, instance, caplog):
     (message,) = messages()
     assert message["Subject"] == "run of nightly failed 2026-11-05"
     assert run_id in message["Message"]
+    assert "the disk is full" in message["Message"]
     assert "run of nightly failed 2026-11-05" in caplog.text
 
 

@@ -132,6 +132,13 @@ def test_at_six_it_requests_anyway_and_alerts(offsets, platform, instance, monke
     assert told == [f"{DAY} compacted before it was drained"]
 
 
+def test_at_six_it_finds_what_a_dead_drain_never_reported(offsets, platform, instance):
+    platform.store.put(f"temp/EVPTESLA000000001/{DAY}/x.json", b"")
+    platform.store.put(f"temp/EVPTESLA000000001/{NEXT}/x.json", b"")  # today: still open
+    assert night(platform, instance)[0] == []
+    assert night(platform, instance, TICK.replace(hour=6, minute=0))[0] == [DAY]
+
+
 def test_a_day_in_progress_is_not_requested_twice(offsets, platform, instance, monkeypatch):
     raw(instance, DAY)
     monkeypatch.setattr(schedules, "days_in_progress", lambda instance: {DAY})

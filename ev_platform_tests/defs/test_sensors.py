@@ -1,6 +1,6 @@
 """The Kafka sensor looks and never consumes; bounded ranges, no run_key; a dead drain blocks nothing for long."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -47,6 +47,15 @@ def test_the_lag_is_observed_at_every_tick(broker, platform, instance):
     (event,) = tick(platform, instance).asset_events
     assert event.metadata["lag_messages"].value == 170
     assert event.metadata["high_watermarks"].value == {"tesla_V:0": 250, "tesla_V:1": 60}
+
+
+def test_a_fleet_that_stands_still_is_observed_every_five_minutes():
+    now = datetime(2026, 11, 6, tzinfo=UTC)
+    events, cursor = sensors.observe(None, LAGS, now)
+    assert len(events) == 1
+    assert sensors.observe(cursor, LAGS, now + timedelta(seconds=299)) == ([], cursor)
+    assert len(sensors.observe(cursor, LAGS, now + timedelta(seconds=301))[0]) == 1
+    assert len(sensors.observe(cursor, LAGS[:1], now + timedelta(seconds=1))[0]) == 1
 
 
 def test_skips_without_lag_and_without_broker(broker, platform, instance):

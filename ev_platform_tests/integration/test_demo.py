@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.integration  # one file, one worker: --dist loadfile
 
 SIZE = ["--vehicles", "5", "--days", "2"]
 LINE = "0 lost, 0 doubled"
@@ -74,6 +74,20 @@ def test_the_demo_tells_the_truth(finished):
     assert [key for key in keys if key.startswith("dead_letter/")]  # what could not be read is kept
     for table in ("compressed", "cleaned", "segments", "results/sessions", "results/battery_health"):
         assert [key for key in keys if key.startswith(table)], table
+
+
+def test_the_audit_of_the_whole_lake_agrees(finished):
+    folder, _ = finished
+    command = [sys.executable, "-m", "ev_platform.cli", "doctor", "--audit"]
+    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert shown.returncode == 0, shown.stdout
+    assert f"audit: {LINE}" in shown.stdout
+    broken = next((folder / "data/lake/compressed").rglob("*.parquet"))
+    hidden = broken.rename(folder / "hidden")
+    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    hidden.rename(broken)
+    assert shown.returncode == 1
+    assert "missing" in shown.stdout
 
 
 def test_a_finished_demo_run_again_changes_no_byte_of_the_lake(finished):

@@ -5,6 +5,7 @@ Reads Dagster's event log and the broker's offsets only; requests nothing (sched
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 
 import dagster as dg
@@ -15,10 +16,11 @@ from ev_platform.defs.raw.assets import KAFKA_TESLA, drain_job
 from ev_platform.defs.raw.sensors import HIGH_WATERMARKS, QUEUED, RUNNING
 from ev_platform.ingest.lag import offsets_for_time, probe
 from ev_platform.lake.layout import day_bounds
+from ev_platform.lake.store import IO_THREADS, ObjectStore
 from ev_platform.settings import Settings
 
-RACE_WINDOW = timedelta(days=2)
-"""A compaction older than this has no raw materialization racing with it."""
+RACE_WINDOW = timedelta(days=14)
+"""How far back compactions are asked what they had seen; what is older shows by its files (`leftover_days`)."""
 
 PROBE_AGE = timedelta(minutes=15)
 """How old the probe may be whose high watermarks stand in for midnight, where the broker looks up no times."""
@@ -48,6 +50,18 @@ def _raw_seen(instance: dg.DagsterInstance, since: datetime) -> dict[str, int]:
         if event and event.partition and event.partition not in seen and RAW_SEEN in event.metadata:
             seen[event.partition] = int(event.metadata[RAW_SEEN].value)
     return seen
+
+
+def leftover_days(store: ObjectStore, today: date) -> list[str]:
+    """Closed days with raw files that still wait, whoever wrote them and whatever was or was not reported of them.
+
+    One listing per vehicle, so it is asked once a night: the last resort for drains that died before they could tell.
+    """
+    vehicles = store.list_folders("temp")
+    with ThreadPoolExecutor(IO_THREADS) as pool:
+        found = pool.map(lambda vin: store.list_folders(f"temp/{vin}"), vehicles)
+        days = {day for folders in found for day in folders}
+    return sorted(day for day in days if day < today.isoformat())
 
 
 def days_in_progress(instance: dg.DagsterInstance) -> set[str]:

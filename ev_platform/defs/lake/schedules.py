@@ -9,8 +9,9 @@ from datetime import timedelta
 import dagster as dg
 
 from ev_platform.defs.lake.assets import CLEANED_KEY, COMPRESSED_KEY, SEGMENTS_KEY
-from ev_platform.defs.lake.gate import days_in_progress, drained_past, failures, uncompacted_days
+from ev_platform.defs.lake.gate import days_in_progress, drained_past, failures, leftover_days, uncompacted_days
 from ev_platform.defs.ops.alerts import alert
+from ev_platform.defs.partitions import DAYS
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.results.assets import SESSIONS_KEY
 from ev_platform.errors import UserError
@@ -37,6 +38,8 @@ def night_requests(
     """Requests each closed, uncompacted day once drained; at 06:00 UTC it requests anyway and alerts."""
     tick = context.scheduled_execution_time
     days = uncompacted_days(context.instance, tick.date(), tick)
+    if tick.hour >= LAST_CALL_HOUR:
+        days = sorted({*days, *leftover_days(platform.store, tick.date())} & set(DAYS.get_partition_keys()))
     busy = days_in_progress(context.instance)
     requests: list[dg.RunRequest] = []
     reasons = [] if days else ["every closed day with raw data is compacted"]

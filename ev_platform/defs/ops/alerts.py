@@ -32,9 +32,20 @@ def run_failure(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[
     """Reports every failed run with its job, partition and first line of the error."""
     run = context.dagster_run
     day = run.tags.get("dagster/partition", "")
-    reason = (context.failure_event.message or "").splitlines()
+    reason = _reason(context)
     alert(
         platform.settings,
         f"run of {run.job_name} failed {day}".strip(),
-        f"run {run.run_id}: {reason[0] if reason else 'unknown'}",
+        f"run {run.run_id}: {reason}",
     )
+
+
+def _reason(context: dg.RunFailureSensorContext) -> str:
+    """First line of the innermost error of the first failed step, else what the run itself says."""
+    for event in context.get_step_failure_events():
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return error.message.strip().splitlines()[0]
+    return (context.failure_event.message or "unknown").splitlines()[0]

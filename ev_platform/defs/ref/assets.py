@@ -3,6 +3,7 @@
 import dagster as dg
 import pyarrow as pa
 
+from ev_platform.defs.automation import DAILY_REGISTRY
 from ev_platform.defs.metadata import table_schema
 from ev_platform.defs.platform import Platform
 from ev_platform.lake.registry import read_vehicles
@@ -13,6 +14,7 @@ VEHICLES_KEY = dg.AssetKey(["ref", "vehicles"])
 
 @dg.asset(
     key=VEHICLES_KEY,
+    automation_condition=DAILY_REGISTRY,
     group_name="ref",
     kinds={"parquet", "csv"},
     owners=["team:data-engineering"],

@@ -41,6 +41,12 @@ _REQUIRED = {
     "auto.offset.reset": "error",  # `earliest` would skip expired data without a word
     "allow.auto.create.topics": False,
 }
+_COORDINATOR_MOVES = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
+_PAUSE_SECONDS = 0.2
 _QUERY_THREADS = 8
 _CLOSE_SECONDS = 2.0
 _OPTION_NAME = re.compile(r'property:? "([a-z0-9._]+)"')
@@ -127,11 +133,19 @@ def committed(client: Any, settings: Settings, places: Sequence[Place]) -> dict[
     """Committed offset of the shared group per partition, None where there is none."""
     if not places:
         return {}
-    asked = [TopicPartition(*place) for place in places]
-    answer = client.committed(asked, timeout=settings.kafka_timeout_seconds)
-    for entry in answer:
-        if entry.error is not None:
-            raise KafkaException(entry.error)
+    deadline = time.monotonic() + settings.kafka_timeout_seconds
+    while True:
+        try:
+            answer = client.committed([TopicPartition(*place) for place in places], timeout=_left(deadline))
+            for entry in answer:
+                if entry.error is not None:
+                    raise KafkaException(entry.error)
+            break
+        except KafkaException as error:
+            # a fresh broker makes its offsets topic on the first question, and answers this until it stands
+            if error.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() + _PAUSE_SECONDS > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
     return {(e.topic, e.partition): None if e.offset == OFFSET_INVALID else int(e.offset) for e in answer}
 
 

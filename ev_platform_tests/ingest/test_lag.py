@@ -27,6 +27,20 @@ def test_lag_per_partition(cluster, settings, topic):
     assert [lag.behind for lag in found] == [high[0], high[1] - 4, high[2] - 3]
 
 
+OFFSET_FETCH, NOT_COORDINATOR = 9, 16
+
+
+def test_a_coordinator_that_is_still_moving_is_asked_again(own_cluster, settings, topic):
+    own_cluster.create_topic(topic, 1)
+    send(own_cluster.bootstrap, topic, fleet(5, partitions=1))
+    here = settings.with_changes(kafka_bootstrap=own_cluster.bootstrap, kafka_timeout_seconds=5)
+    own_cluster.push_errors(OFFSET_FETCH, *[NOT_COORDINATOR] * 4)
+    assert [lag.behind for lag in probe(here)] == [5]
+    own_cluster.push_errors(OFFSET_FETCH, *[NOT_COORDINATOR] * 200)
+    with pytest.raises(UserError, match="does not answer as expected"):
+        probe(here.with_changes(kafka_timeout_seconds=1))
+
+
 def test_a_topic_that_does_not_exist_has_no_partitions_and_is_not_created(cluster, settings, topic):
     assert probe(settings) == []
     assert offsets_for_time(settings, 0) == {}

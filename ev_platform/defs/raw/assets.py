@@ -73,7 +73,7 @@ def report_other_days(context: dg.AssetExecutionContext, own: set[str], days: Ma
     """
     for day in sorted(set(days) - own):
         metadata = {"records": days[day], "run_partition": context.partition_keys[0]}
-        made = dg.AssetMaterialization(RAW_TESLA, partition=day, metadata=metadata, tags={"ev/run_id": context.run_id})
+        made = dg.AssetMaterialization(RAW_TESLA, partition=day, metadata=metadata, tags={"ev/run_id": context.run.run_id})
         context.instance.report_runless_asset_event(made)
 
 

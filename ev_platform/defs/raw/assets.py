@@ -71,9 +71,10 @@ def report_other_days(context: dg.AssetExecutionContext, own: set[str], days: Ma
     An event of the step would be stored when the step ends, and a kill before that would leave a committed day that
     nobody compacts. The run's own day is today: every later drain logs it again.
     """
+    tags = {"ev/run_id": context.run.run_id}
     for day in sorted(set(days) - own):
         metadata = {"records": days[day], "run_partition": context.partition_keys[0]}
-        made = dg.AssetMaterialization(RAW_TESLA, partition=day, metadata=metadata, tags={"ev/run_id": context.run.run_id})
+        made = dg.AssetMaterialization(RAW_TESLA, partition=day, metadata=metadata, tags=tags)
         context.instance.report_runless_asset_event(made)
 
 

@@ -24,7 +24,7 @@ def ev() -> None:
 
 @app.command()
 def demo(
-    vehicles: Annotated[int, typer.Option(min=4, help="simulated vehicles")] = 24,
+    vehicles: Annotated[int, typer.Option(min=4, help="simulated vehicles")] = 20,
     days: Annotated[int, typer.Option(min=1, max=28, help="simulated days")] = 7,
 ) -> None:
     """The main job, end to end and headless: simulated fleet → Kafka → raw → compressed → … → battery health."""

@@ -26,7 +26,7 @@ FIRST_DAY = date(2026, 11, 1)
 """Fixed, so that the same bytes come out every time; all days lie in one month, whose battery health is shown."""
 
 SEED = 1
-VEHICLES = 24
+VEHICLES = 20
 CHUNK_BYTES = 8 * 2**20
 """Per partition, between two drains: the embedded broker keeps about twice that of compressed messages."""
 

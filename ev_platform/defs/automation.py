@@ -28,10 +28,8 @@ UPDATED_DEPS = (
 LATE_DATA = UPDATED_DEPS & ~(dg.AutomationCondition.missing() & dg.AutomationCondition.in_latest_time_window())
 """As above, but the first compaction of yesterday belongs to the schedule, which waits until it is drained."""
 
-DAILY_REGISTRY = (
-    dg.AutomationCondition.missing().newly_true() | dg.AutomationCondition.cron_tick_passed("5 0 * * *")
-).since_last_handled() & ~dg.AutomationCondition.in_progress()
-"""The registry's file is read when there is no registry yet, and every night before the chain."""
+NO_REGISTRY = dg.AutomationCondition.missing().newly_true().since_last_handled() & ~dg.AutomationCondition.in_progress()
+"""The registry's file is read as soon as there is no registry; a schedule reads it again every night."""
 
 late_data = dg.AutomationConditionSensorDefinition(
     "late_data",

@@ -1,12 +1,35 @@
-"""The real code location with impatient instigators: a sensor tick every second, a schedule tick every minute."""
+"""The real code location with impatient instigators: a sensor tick every second, a schedule tick every minute.
+
+While the file `hold_drains` stands in the state folder, a drain that has stored its messages writes its process id to
+`held` beside it and waits before the receipt and the commit: a test can kill it there, however quick drains are.
+"""
+
+import os
+import time
+from pathlib import Path
 
 import dagster as dg
 
 from ev_platform import definitions
 from ev_platform.defs.lake import schedules
 from ev_platform.defs.raw import sensors
+from ev_platform.ingest.drain import Drain
 
 FAST = {"nightly", "kafka_lag"}
+HOLD, HELD = "hold_drains", "held"
+_write_receipt = Drain.write_receipt
+
+
+def _wait_then_write_receipt(self, ledger):
+    state = Path(os.environ["EV_STATE_DIR"])
+    if (state / HOLD).exists():
+        (state / HELD).write_text(str(os.getpid()))
+    while (state / HOLD).exists():
+        time.sleep(0.05)
+    return _write_receipt(self, ledger)
+
+
+Drain.write_receipt = _wait_then_write_receipt
 
 
 @dg.definitions

@@ -25,6 +25,7 @@ from ev_platform.lake.store import ObjectStore
 from ev_platform.settings import load_settings
 from ev_platform.simulate.feed import Feed
 from ev_platform.simulate.scenario import Scenario
+from ev_platform_tests.integration.fast_definitions import HELD, HOLD
 
 pytestmark = pytest.mark.integration  # one file, one worker: --dist loadfile
 
@@ -142,27 +143,16 @@ def test_sensor_run_materialization_and_an_older_day_is_made_at_once(stack, inst
     assert asked & {"late_data", "nightly"}  # whichever ticked first
 
 
-def worker_pid(instance, run_id):
-    """Process id of a run's worker, from the engine event that it logs when it starts."""
-    events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
-    pids = [e.dagster_event.engine_event_data.metadata.get("pid") for e in events]
-    return next(int(pid.value) for pid in pids if pid is not None)
-
-
 def test_a_killed_drain_is_followed_by_another_that_loses_nothing(stack, instance):
-    before = {record.dagster_run.run_id for record in instance.get_run_records(dg.RunsFilter(job_name="drain"))}
+    hold, held = (stack.settings.state_dir / name for name in (HOLD, HELD))
+    hold.touch()
     assert stack.produce(MIDNIGHTS[1]) > 0
-
-    def process_of_new_drain():
-        for record in instance.get_run_records(dg.RunsFilter(job_name="drain")):
-            run = record.dagster_run
-            if run.run_id not in before and run.status == dg.DagsterRunStatus.STARTED:
-                return run.run_id, worker_pid(instance, run.run_id)
-        return None
-
-    run_id, pid = stack.wait("a drain to kill", process_of_new_drain)
+    pid = int(stack.wait("a drain that stored its messages", lambda: held.exists() and held.read_text()))
+    (killed,) = instance.get_runs(dg.RunsFilter(job_name="drain", statuses=[dg.DagsterRunStatus.STARTED]))
     os.kill(pid, signal.SIGKILL)
-    stack.wait("the killed run to be seen", lambda: instance.get_run_by_id(run_id).is_finished)
+    hold.unlink()
+    stack.wait("the killed run to be seen", lambda: instance.get_run_by_id(killed.run_id).is_finished)
+    assert not instance.get_run_by_id(killed.run_id).is_success
     stack.wait("the next drain", lambda: all(lag.behind == 0 for lag in probe(stack.settings)))
     stack.wait("its materialization", lambda: DAYS[1] in made(instance, RAW_TESLA))
 

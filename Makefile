@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo up test test-long lint lock clean
+.PHONY: help demo up test test-long lint bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ lint: .venv/.dev ## ruff, strict types, import rules, Dagster definitions
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/dg check yaml
 	$(BIN)/dg check defs
+
+bench: .venv/.dev ## benchmarks as ratios, writes docs/benchmarks.md; BENCH="compact drain" runs only those
+	$(BIN)/python -m bench $(BENCH)
 
 lock: ## writes the lock files anew (versions, markers and hashes; no addresses)
 	@test -x .cache/lock/bin/uv || { $(PYTHON) -m venv .cache/lock && .cache/lock/bin/pip install -q uv==0.13.9; }

@@ -1,0 +1,83 @@
+"""How a benchmark measures: a callable in a child process, its CPU-seconds, wall seconds and peak memory.
+
+Belongs here: measuring and the shape of what is shown. Not here: what is measured (`bench_*.py`, one module per room,
+each with `sections()`). CPU-seconds are those of the child's whole process tree, so a pool's workers count too; only
+ratios between two measurements of one run mean anything on a shared machine.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one call cost; `value` is what it returned (must pickle)."""
+
+    cpu_seconds: float
+    wall_seconds: float
+    peak_mb: float
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure that must hold: `shown` is compared with `limit` by `ok`, which the bench decides itself."""
+
+    name: str
+    measured: str
+    wanted: str
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of docs/benchmarks.md: a title, a sentence on what is compared, rows as printed, targets."""
+
+    title: str
+    text: str
+    rows: Sequence[Mapping[str, str]]
+    targets: Sequence[Target] = field(default_factory=list)
+
+
+def _tree_cpu_seconds() -> float:
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _run(answer: Connection, work: Callable[..., Any], args: tuple[Any, ...], warm: Callable[..., Any] | None) -> None:
+    if warm is not None:
+        warm(*args)
+    cpu, wall = _tree_cpu_seconds(), time.perf_counter()
+    value = work(*args)
+    spent = Measured(_tree_cpu_seconds() - cpu, time.perf_counter() - wall, 0.0, value)
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    answer.send(Measured(spent.cpu_seconds, spent.wall_seconds, peak, spent.value))
+
+
+def measure(work: Callable[..., Any], *args: object, warm: Callable[..., Any] | None = None) -> Measured:
+    """Call `work(*args)` in a fresh spawned process; `warm(*args)` runs before and is not counted (imports, caches).
+
+    Peak memory is the largest single process of the tree, in MB, interpreter and imports included.
+
+    Raises:
+        RuntimeError: the child died; its traceback is on standard error.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_run, args=(theirs, work, args, warm))
+    child.start()
+    theirs.close()
+    try:
+        found: Measured = ours.recv()
+    except EOFError:
+        raise RuntimeError(f"{work.__name__} failed in its process") from None
+    finally:
+        child.join()
+    return found

@@ -63,6 +63,16 @@ class Settings(BaseSettings):
 
     vehicles_file: str = Field("", description="CSV of the vehicle registry")
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
+    slack_webhook_url: str = Field("", repr=False, description="incoming webhook that alerts are posted to")
+    smtp_url: str = Field("", repr=False, description="smtp://user:password@host:587 or smtps://…:465")
+    alert_email_to: Words = ()
+    alert_email_from: str = "ev_platform@localhost"
+    alert_repeat_hours: float = Field(24.0, gt=0, description="an alert that stays open is sent again after this")
+    alert_lag_messages: int = Field(500_000, ge=1, description="unread messages that raise an alert")
+    alert_dead_letter_percent: float = Field(5.0, ge=0, le=100, description="of the last hour's messages")
+    alert_sensor_minutes: float = Field(10.0, gt=0, description="longest silence of the sensor kafka_lag")
+    ui_url: str = Field("", description="address of the Dagster UI for links in alerts; empty: this machine's")
+
     aws_endpoint_url: str | None = Field(
         None, validation_alias=FOREIGN["aws_endpoint_url"], description="read by S3 clients"
     )
@@ -76,7 +86,7 @@ class Settings(BaseSettings):
             raise ValueError("write http://host:port or https://…, or unset it for Amazon S3")
         return value
 
-    @field_validator("kafka_topics", mode="before")
+    @field_validator("kafka_topics", "alert_email_to", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
@@ -106,6 +116,11 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Folder of Dagster's instance: DAGSTER_HOME, else one in the state folder."""
         return (self.dagster_home_dir or self.state_dir / "dagster").expanduser().resolve()
+
+    @cached_property
+    def ui(self) -> str:
+        """Address of the Dagster UI, without a slash at its end."""
+        return (self.ui_url or f"http://127.0.0.1:{self.ui_port}").rstrip("/")
 
     def with_changes(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting's value
         """A copy with other values."""

@@ -6,6 +6,7 @@ after `valid_vin`, so that no message can name a key outside its folder.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -144,6 +145,14 @@ def offsets_receipt_key(day: str, digest: str) -> str:
 def known_gap_key(source: str, partition: int, first: int, last: int) -> str:
     """Key of one known gap: offsets that expired or were skipped deliberately."""
     return f"ops/gaps/{source}-{partition:05d}-{first:020d}-{last:020d}.json"
+
+
+ALERTS_PREFIX = "ops/alerts"
+
+
+def alert_key(key: str) -> str:
+    """Key of one open alert, named by the hash of what it is about."""
+    return f"{ALERTS_PREFIX}/{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 
 LAKE_SETTINGS_KEY = "ops/lake.json"

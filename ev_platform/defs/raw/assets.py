@@ -61,6 +61,7 @@ def raw_tesla(context: dg.AssetExecutionContext, config: DrainConfig, platform: 
     replayed = {} if config.ranges else replay(platform, sorted(own))
     for day in own:
         own_figures = {"records": report.days.get(day, 0), "replayed": replayed.get(day, 0)}
+        own_figures["dead"] = report.dead_letters.total()
         context.add_asset_metadata({**receipt_metadata(report), **own_figures}, partition_key=day)
     log_drain(context, report)
 

@@ -1,7 +1,7 @@
 """`python -m services start | stop | status`: what `make services` and `make services-stop` run.
 
 `start` is idempotent: what runs and answers is left alone. On a machine without Java, Maven or Go it says so in one
-line and exits 0; with CI=true it exits 1, because CI must have them. The addresses stand in .cache/services/services.json.
+line and exits 0; with CI=true it exits 1, because CI must have them. Addresses: .cache/services/services.json.
 """
 
 from __future__ import annotations

@@ -76,6 +76,15 @@ def drain(
 
 
 @app.command()
+def ingest() -> None:
+    """The long-running consumer: joins the group, writes raw buffers, commits what is durable; SIGTERM ends it."""
+    from ev_platform.commands.ingest import run_ingest
+    from ev_platform.settings import load_settings
+
+    run_ingest(load_settings())
+
+
+@app.command()
 def run(
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="first day (UTC)")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="last day (UTC)")],

@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     drain_min_messages: int = Field(1, ge=1, description="lag that starts a drain")
     drain_runs_kept_hours: float = Field(48.0, gt=0, description="finished drain runs older than this are purged")
 
+    commit_seconds: float = Field(30.0, gt=0, description="the ingest service writes a receipt and commits this often")
+    upload_threads: int = Field(8, ge=1, le=64, description="objects written at once")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus endpoint of `ev ingest`; 0: none")
+    metrics_host: str = Field("127.0.0.1", description="address that endpoint listens on")
+
     engine: Literal["local"] = "local"
     workers: int = Field(2, ge=1, description="processes of the local engine")
     batch_vehicles: int = Field(50, ge=1, description="vehicles per work item")

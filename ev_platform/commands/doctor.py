@@ -9,6 +9,7 @@ from rich.console import Console
 
 from ev_platform.errors import UserError
 from ev_platform.ingest.audit import audit
+from ev_platform.ingest.group import members
 from ev_platform.ingest.lag import probe
 from ev_platform.lake.registry import read_vehicles
 from ev_platform.lake.store import ObjectStore
@@ -35,6 +36,8 @@ def check_kafka(settings: Settings) -> Iterator[str]:
         yield "kafka: EV_KAFKA_BOOTSTRAP is not set; `ev demo` and `ev up` bring an embedded broker"
         return
     lags = probe(settings)
+    if alive := members(settings):
+        yield f"kafka: the ingest service runs, {alive} in the group {settings.kafka_group}; drains wait"
     found = {lag.topic for lag in lags}
     for topic in settings.kafka_topics:
         mine = [lag for lag in lags if lag.topic == topic]

@@ -75,8 +75,17 @@ def open_consumer(settings: Settings) -> Any:  # noqa: ANN401
     Raises:
         SettingError: librdkafka refuses an option of EV_KAFKA_OPTIONS; the message names it, never its value.
     """
+    return open_client(Consumer, client_config(settings))
+
+
+def open_client(kind: Callable[..., Any], config: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """A client of librdkafka (consumer, admin) with this configuration.
+
+    Raises:
+        SettingError: librdkafka refuses an option; the message names it, never its value.
+    """
     try:
-        return Consumer(client_config(settings), logger=_client_log)
+        return kind(dict(config), logger=_client_log)
     except KafkaException as error:
         found = _OPTION_NAME.search(str(error.args[0]))
         named = f" ({found.group(1)})" if found else ""

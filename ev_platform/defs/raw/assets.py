@@ -94,6 +94,8 @@ def replay(platform: Platform, days: list[str]) -> dict[str, int]:
 
 def log_drain(context: dg.AssetExecutionContext, report: DrainReport) -> None:
     """One line of what was drained; dead letters and gaps as warnings, which the UI shows apart."""
+    if report.refused:
+        context.log.warning(f"nothing drained: {report.refused}")
     context.log.info(f"{report.messages} messages: {report.records} records of {len(report.vins)} vehicles")
     if report.dead_letters:
         context.log.warning(f"dead letters\n{mapping_table(report.dead_letters)}")

@@ -54,13 +54,17 @@ def simulate(
     real_time: Annotated[bool, typer.Option(help="at the pace of the clock, after catching up")] = False,
     faults: Annotated[bool, typer.Option(help="duplicates, late data, clock errors, …")] = True,
     truth: Annotated[Path | None, typer.Option(help="folder for the truth and the vehicle registry")] = None,
+    payload: Annotated[str, typer.Option("--format", help="json (decoded records) or protobuf")] = "json",
 ) -> None:
     """Produces a simulated fleet's messages to the broker of EV_KAFKA_BOOTSTRAP, on a topic of its own."""
     from ev_platform.commands.simulate import run_simulate
     from ev_platform.settings import load_settings
     from ev_platform.simulate.scenario import Scenario
 
-    scenario = Scenario(seed=seed, vehicles=vehicles, first_day=first_day.date(), faults=faults)
+    if payload not in ("json", "protobuf"):
+        raise SettingError(f"--format {payload}: write json or protobuf")
+    binary = payload == "protobuf"
+    scenario = Scenario(seed=seed, vehicles=vehicles, first_day=first_day.date(), faults=faults, protobuf=binary)
     run_simulate(load_settings(), scenario, last_day.date() if last_day else None, real_time=real_time, truth=truth)
 
 

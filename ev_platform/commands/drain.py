@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ev_platform.errors import UserError
 from ev_platform.ingest.drain import drain
+from ev_platform.ingest.offsets import Gap
 from ev_platform.lake.store import ObjectStore
 from ev_platform.settings import Settings
 
@@ -34,7 +35,7 @@ def run_drain(settings: Settings, every: float) -> None:
         instance = _instance(settings, stack)
         tell = partial(report_days, instance) if instance is not None else _nobody
         while not stop.is_set():
-            report = drain(settings, store, None, stop=stop.is_set, stored=tell)
+            report = drain(settings, store, None, stop=stop.is_set, stored=tell, lost=partial(_alert, settings))
             dead = sum(report.dead_letters.values())
             line = f"{report.messages} messages, {report.records} records of {len(report.vins)} vehicles"
             print(f"{line}, {dead} dead letters", flush=True)
@@ -51,6 +52,13 @@ def report_days(instance: dg.DagsterInstance, days: Mapping[str, int]) -> None:
     for day, records in sorted(days.items()):
         event = dg.AssetMaterialization(RAW_TESLA, partition=day, metadata={"records": records})
         instance.report_runless_asset_event(event)
+
+
+def _alert(settings: Settings, gaps: Sequence[Gap]) -> None:
+    """Messages that expired unread are an alert, whoever notices."""
+    from ev_platform.defs.ops.alerts import alert_lost
+
+    alert_lost(settings, gaps)
 
 
 def _nobody(_: Mapping[str, int]) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ev_platform.ingest import kafka
+from ev_platform.ingest.breaker import Breaker, PoisonedTopicError
 from ev_platform.ingest.buffer import DEAD, Flush, FlushReason, Limits, VehicleBuffer
 from ev_platform.ingest.dead_letters import dead_line
 from ev_platform.ingest.event_time import broker_day
@@ -93,6 +94,7 @@ def drain(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
     stored: Callable[[Counter[str]], None] = lambda _: None,
+    lost: Callable[[list[Gap]], None] = lambda _: None,
 ) -> DrainReport:
     """Read ranges to their end and make every message durable.
 
@@ -106,12 +108,15 @@ def drain(
         progress: called with the number of messages read so far.
         stored: called with the records of each event day once they are durable and before they are committed, so that
             whoever has to hear of a day does, or reads it again.
+        lost: called with offsets that expired before they were read, once they are recorded and before the commit.
 
     Raises:
         UserError: the broker or the lake failed; nothing of the running round was committed.
         ValueError: a replay of one day that wants to commit.
     """
-    one = Drain(settings, store, commit=commit, only_day=only_day, stop=stop, progress=progress, stored=stored)
+    one = Drain(
+        settings, store, commit=commit, only_day=only_day, stop=stop, progress=progress, stored=stored, lost=lost
+    )
     return one.run(ranges)
 
 
@@ -128,6 +133,7 @@ class Drain:
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[int], None] = lambda _: None,
         stored: Callable[[Counter[str]], None] = lambda _: None,
+        lost: Callable[[list[Gap]], None] = lambda _: None,
     ) -> None:
         if only_day is not None and commit:
             raise ValueError("a replay of one day leaves messages of other days unread: it must not commit")
@@ -139,7 +145,9 @@ class Drain:
         self._stop = stop
         self._progress = progress
         self._stored = stored
+        self._lost = lost
         self._router = Router(settings.start_day, settings.message_max_bytes)
+        self._breaker = Breaker(settings)
 
     def run(self, ranges: Sequence[OffsetRange] | None) -> DrainReport:
         """Read all ranges, round by round; each round is durable and committed before the next starts."""
@@ -147,12 +155,17 @@ class Drain:
         client = kafka.open_consumer(self.settings)
         try:
             with kafka.kafka_errors(self.settings):
+                with lake_errors(self.store.url):
+                    self._breaker.load(self.store)
                 if ranges is None:
                     ranges = self._everything(client)
                 for part in rounds(ranges, self.settings.drain_max_messages):
                     if self._stop():
                         break
                     self.run_round(client, part)
+        except PoisonedTopicError as error:
+            self._breaker.trip(self.store, error)
+            raise
         finally:
             kafka.close(client)
             self.report.seconds = time.monotonic() - began
@@ -179,8 +192,12 @@ class Drain:
             for gap in gaps + reader.expired if self._commits else []:
                 self.put(*encode_gap(gap))
             self.write_receipt(ledger)
+            if self._commits:
+                self._breaker.save(self.store, self.report.messages)
             self.store.barrier()
         self._stored(self.report.days - before)
+        if self._commits and (gaps or reader.expired):
+            self._lost(gaps + reader.expired)
         if self._commits:
             self.commit(client, self.positions(buffer, readable), readable, state)
 
@@ -254,6 +271,7 @@ class Drain:
             receipt.tombstone(offset)
             return []
         self.report.dead_letters[routed.reason.value] += 1
+        self._breaker.dead(self.report.messages, place, offset, routed)
         receipt.dead_letter(offset)
         return buffer.add(place, offset, DEAD, broker_day(timestamp), dead_line(message, routed))
 

@@ -10,6 +10,7 @@ from moto.server import ThreadedMotoServer
 
 from ev_platform.defs.ops import alerts
 from ev_platform.defs.platform import Platform
+from ev_platform.ingest.offsets import Gap
 from ev_platform.settings import load_settings
 
 
@@ -91,3 +92,16 @@ def test_an_unreachable_sns_stops_nothing(instance, caplog, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     alerts.alert(load_settings(sns_topic_arn="arn:aws:sns:eu-west-3:1:operators"), "Überlast: é", "text")
     assert "SNS did not take the alert" in caplog.text
+
+
+def test_messages_that_expired_unread_are_told(inbox, caplog):
+    topic, messages = inbox
+    gaps = [
+        Gap("tesla_V", 3, 10, 39, "expired before it was read"),
+        Gap("tesla_V", 4, 7, 7, "expired while it was read"),
+    ]
+    alerts.alert_lost(load_settings(sns_topic_arn=topic), gaps)
+    (message,) = messages()
+    assert message["Subject"] == "31 messages lost: expired in Kafka"
+    assert "tesla_V-3 offsets 10 to 39: expired before it was read" in message["Message"]
+    assert "tesla_V-4 offsets 7 to 7" in caplog.text

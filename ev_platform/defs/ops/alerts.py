@@ -1,11 +1,13 @@
 """Where operators are told: the log always, Amazon SNS when `EV_SNS_TOPIC_ARN` is set."""
 
 import logging
+from collections.abc import Sequence
 
 import boto3
 import dagster as dg
 
 from ev_platform.defs.platform import Platform
+from ev_platform.ingest.offsets import Gap
 from ev_platform.settings import Settings
 
 LOG = logging.getLogger("ev_platform.alerts")
@@ -25,6 +27,14 @@ def alert(settings: Settings, title: str, message: str) -> None:
         )
     except Exception as error:
         LOG.error("SNS did not take the alert: %s", str(error).splitlines()[0])
+
+
+def alert_lost(settings: Settings, gaps: Sequence[Gap]) -> None:
+    """Tell the operators of messages that the broker deleted before they were read: nothing can bring them back."""
+    total = sum(gap.last - gap.first + 1 for gap in gaps)
+    places = "\n".join(f"{gap.topic}-{gap.partition} offsets {gap.first} to {gap.last}: {gap.reason}" for gap in gaps)
+    advice = "Kafka's retention must be longer than the longest time without a drain (docs/ingest-formats.md)."
+    alert(settings, f"{total} messages lost: expired in Kafka", f"{places}\n\nRecorded as known gaps. {advice}")
 
 
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, monitor_all_code_locations=False)

@@ -12,9 +12,12 @@ from typing import Annotated
 
 import typer
 
+from ev_platform.commands import dead_letters_cli, offsets_cli
 from ev_platform.errors import SettingError, UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(dead_letters_cli.app, name="dead-letters")
+app.add_typer(offsets_cli.app, name="offsets")
 
 
 @app.callback()
@@ -54,13 +57,17 @@ def simulate(
     real_time: Annotated[bool, typer.Option(help="at the pace of the clock, after catching up")] = False,
     faults: Annotated[bool, typer.Option(help="duplicates, late data, clock errors, …")] = True,
     truth: Annotated[Path | None, typer.Option(help="folder for the truth and the vehicle registry")] = None,
+    payload: Annotated[str, typer.Option("--format", help="json (decoded records) or protobuf")] = "json",
 ) -> None:
     """Produces a simulated fleet's messages to the broker of EV_KAFKA_BOOTSTRAP, on a topic of its own."""
     from ev_platform.commands.simulate import run_simulate
     from ev_platform.settings import load_settings
     from ev_platform.simulate.scenario import Scenario
 
-    scenario = Scenario(seed=seed, vehicles=vehicles, first_day=first_day.date(), faults=faults)
+    if payload not in ("json", "protobuf"):
+        raise SettingError(f"--format {payload}: write json or protobuf")
+    binary = payload == "protobuf"
+    scenario = Scenario(seed=seed, vehicles=vehicles, first_day=first_day.date(), faults=faults, protobuf=binary)
     run_simulate(load_settings(), scenario, last_day.date() if last_day else None, real_time=real_time, truth=truth)
 
 

@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     buffer_max_seconds: float = Field(300.0, gt=0)
     buffer_memory_bytes: int = Field(256 * 2**20, ge=2**20, description="open and in-flight buffers together")
     message_max_bytes: int = Field(2**20, ge=1024, description="larger payloads are dead letters")
+
+    dead_letter_max_share: float = Field(
+        0.5, gt=0, le=1, description="reading stops when more of the last 1,000 messages are dead letters; 1: never"
+    )
+
     drain_max_messages: int = Field(200_000, ge=1, description="bound of one drain")
     drain_min_messages: int = Field(1, ge=1, description="lag that starts a drain")
     drain_runs_kept_hours: float = Field(48.0, gt=0, description="finished drain runs older than this are purged")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ev_platform.errors import UserError
 from ev_platform.ingest.drain import drain
+from ev_platform.ingest.offsets import Gap
 from ev_platform.lake.store import ObjectStore
 from ev_platform.settings import Settings
 
@@ -34,7 +35,9 @@ def run_drain(settings: Settings, every: float) -> None:
         instance = open_instance(settings, stack)
         tell = partial(report_days, instance) if instance is not None else nobody
         while not stop.is_set():
-            report = drain(settings, store, None, stop=stop.is_set, stored=tell)
+            report = drain(
+                settings, store, None, stop=stop.is_set, stored=tell, lost=partial(tell_lost, settings, store)
+            )
             if report.refused and not every:
                 raise UserError(f"nothing drained: {report.refused} {settings.kafka_group}; stop it first")
             dead = sum(report.dead_letters.values())
@@ -53,6 +56,14 @@ def report_days(instance: dg.DagsterInstance, days: Mapping[str, int]) -> None:
     for day, records in sorted(days.items()):
         event = dg.AssetMaterialization(RAW_TESLA, partition=day, metadata={"records": records})
         instance.report_runless_asset_event(event)
+
+
+def tell_lost(settings: Settings, store: ObjectStore, gaps: Sequence[Gap]) -> None:
+    """Messages that expired unread are an alert, whoever notices."""
+    from ev_platform.defs.ops.alerts import alert_lost
+    from ev_platform.defs.platform import Platform
+
+    alert_lost(Platform(settings, store), gaps)
 
 
 def nobody(_: Mapping[str, int]) -> None:

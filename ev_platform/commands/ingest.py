@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 
-from ev_platform.commands.drain import nobody, open_instance, report_days
+from ev_platform.commands.drain import nobody, open_instance, report_days, tell_lost
 from ev_platform.errors import UserError
 from ev_platform.ingest.metrics import serve_metrics
 from ev_platform.ingest.service import Service
@@ -69,7 +69,9 @@ def run_ingest(settings: Settings) -> None:
     with ExitStack() as stack:
         instance = open_instance(settings, stack)
         tell = partial(report_days, instance) if instance is not None else nobody
-        service = Service(settings, ObjectStore(settings.lake), stop=stop.is_set, stored=DayReports(tell))
+        store = ObjectStore(settings.lake)
+        lost = partial(tell_lost, settings, store)
+        service = Service(settings, store, stop=stop.is_set, stored=DayReports(tell), lost=lost)
         if settings.metrics_port:
             stack.callback(serve_metrics(service, settings.metrics_host, settings.metrics_port))
         print(f"consuming {', '.join(settings.kafka_topics)} as {settings.kafka_group}", flush=True)

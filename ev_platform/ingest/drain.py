@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ev_platform.ingest import kafka
+from ev_platform.ingest.breaker import PoisonedTopicError
 from ev_platform.ingest.buffer import FlushReason, Limits, VehicleBuffer
 from ev_platform.ingest.group import members
 from ev_platform.ingest.lag import PartitionLag, lags
@@ -43,6 +44,7 @@ def drain(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
     stored: Callable[[Counter[str]], None] = lambda _: None,
+    lost: Callable[[list[Gap]], None] = lambda _: None,
 ) -> DrainReport:
     """Read ranges to their end and make every message durable.
 
@@ -56,12 +58,15 @@ def drain(
         progress: called with the number of messages read so far.
         stored: called with the records of each event day once they are durable and before they are committed, so that
             whoever has to hear of a day does, or reads it again.
+        lost: called with offsets that expired before they were read, once they are recorded and before the commit.
 
     Raises:
         UserError: the broker or the lake failed; nothing of the running round was committed.
         ValueError: a replay of one day that wants to commit.
     """
-    one = Drain(settings, store, commit=commit, only_day=only_day, stop=stop, progress=progress, stored=stored)
+    one = Drain(
+        settings, store, commit=commit, only_day=only_day, stop=stop, progress=progress, stored=stored, lost=lost
+    )
     return one.run(ranges)
 
 
@@ -78,6 +83,7 @@ class Drain(Steps):
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[int], None] = lambda _: None,
         stored: Callable[[Counter[str]], None] = lambda _: None,
+        lost: Callable[[list[Gap]], None] = lambda _: None,
     ) -> None:
         if only_day is not None and commit:
             raise ValueError("a replay of one day leaves messages of other days unread: it must not commit")
@@ -86,6 +92,7 @@ class Drain(Steps):
         self._stop = stop
         self._progress = progress
         self._stored = stored
+        self._lost = lost
 
     def run(self, ranges: Sequence[OffsetRange] | None) -> DrainReport:
         """Read all ranges, round by round; each round is durable and committed before the next starts."""
@@ -93,6 +100,8 @@ class Drain(Steps):
         client = kafka.open_consumer(self.settings)
         try:
             with kafka.kafka_errors(self.settings):
+                with lake_errors(self.store.url):
+                    self.breaker.load(self.store)
                 if self._commits and (alive := members(self.settings)):
                     self.report.refused = f"the ingest service reads these topics: {alive} in the group"
                     log.warning("no drain: %s %s", self.report.refused, self.settings.kafka_group)
@@ -103,6 +112,9 @@ class Drain(Steps):
                     if self._stop():
                         break
                     self.run_round(client, part)
+        except PoisonedTopicError as error:
+            self.breaker.trip(self.store, error)
+            raise
         finally:
             kafka.close(client)
             self.report.seconds = time.monotonic() - began
@@ -131,9 +143,13 @@ class Drain(Steps):
         with lake_errors(self.store.url):
             self.write_gaps(gaps + reader.expired if self._commits else [])
             receipt = self.write_receipt(ledger)
+            if self._commits:
+                self.breaker.save(self.store, self.report.messages)
             self.store.barrier()
         self.report.receipts += [receipt] if receipt else []
         self._stored(self.report.days - before)
+        if self._commits and (gaps or reader.expired):
+            self._lost(gaps + reader.expired)
         if self._commits:
             self.commit(client, self.positions(buffer, readable), readable, state)
 

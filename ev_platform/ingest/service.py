@@ -20,6 +20,7 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from ev_platform.errors import UserError
 from ev_platform.ingest import kafka
+from ev_platform.ingest.breaker import PoisonedTopicError
 from ev_platform.ingest.buffer import FlushReason, Limits, VehicleBuffer
 from ev_platform.ingest.figures import Figures
 from ev_platform.ingest.group import open_member
@@ -69,6 +70,7 @@ class Service(Steps):
         *,
         stop: Callable[[], bool] = lambda: False,
         stored: Callable[[Counter[str]], None] = lambda _: None,
+        lost: Callable[[list[Gap]], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; nothing is opened before `run`.
@@ -78,11 +80,13 @@ class Service(Steps):
             store: the lake.
             stop: asked several times a second; once true, all is stored, committed, and the group is left.
             stored: called with the records of each event day once they are durable and before they are committed.
+            lost: called with offsets that expired unread, once they are recorded and before the commit.
             clock: seconds, for the ages of buffers.
         """
         super().__init__(settings, store)
         self._stop = stop
         self._stored = stored
+        self._tell_lost = lost
         self._clock = clock
         self.buffer = VehicleBuffer(Limits.of(settings), clock=clock)
         self.ledger = RunningLedger()
@@ -105,6 +109,8 @@ class Service(Steps):
         self._client = open_member(self.settings)
         with self._uploads, kafka.kafka_errors(self.settings), garbage_collector_off():
             try:
+                with lake_errors(self.store.url):
+                    self.breaker.load(self.store)
                 kafka.partitions(self._client, self.settings, self.settings.kafka_topics)  # is there a broker at all?
                 self._client.subscribe(
                     list(self.settings.kafka_topics),
@@ -115,6 +121,9 @@ class Service(Steps):
                 while not self._stop():
                     self.turn()
                 self.leave()
+            except PoisonedTopicError as error:
+                self.breaker.trip(self.store, error)
+                raise
             finally:
                 self._closing = True
                 self._uploads.abandon()
@@ -265,7 +274,10 @@ class Service(Steps):
             with lake_errors(self.store.url):
                 self.write_gaps(self._gaps)
                 self.write_receipt(part)
+                self.breaker.save(self.store, self.report.messages)
                 self.store.barrier()
+            if self._gaps:
+                self._tell_lost(self._gaps)
             self._gaps = []
             self._stored(part.records())
         except Exception as error:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ev_platform.ingest.breaker import Breaker
 from ev_platform.ingest.buffer import DEAD, Flush, VehicleBuffer
 from ev_platform.ingest.dead_letters import dead_line
 from ev_platform.ingest.event_time import broker_day
@@ -44,6 +45,7 @@ class Steps:
         self.store = store
         self.report = DrainReport()
         self._only_day = only_day
+        self.breaker = Breaker(settings)
         self._router = Router(settings.start_day, settings.message_max_bytes)
 
     def take(self, message: Message, buffer: VehicleBuffer, ledger: Ledger) -> Sequence[Flush]:
@@ -66,6 +68,7 @@ class Steps:
             buffer.advance(place, offset + 1)
             return ()
         report.dead_letters[routed.reason.value] += 1
+        self.breaker.dead(report.messages, place, offset, routed)
         receipt.dead_letter(offset)
         return buffer.add(place, offset, DEAD, broker_day(timestamp), dead_line(message, routed))
 

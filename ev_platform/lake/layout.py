@@ -20,11 +20,12 @@ PREFIXES: dict[str, str] = {
     "segments": "charge, drive and idle pieces, per day",
     "results": "sessions, battery health and all that is read by people",
     "ref": "vehicle registry",
-    "state": "hashes of polled payloads",
+    "state": "what readers remember: hashes of polled payloads, recent dead letters",
     "ops": "offset receipts, known gaps, lake settings",
 }
 """Top-level folders of the lake and what they hold."""
 
+_SOURCE = re.compile(r"[A-Za-z0-9._-]{1,249}")
 VIN_PATTERN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
 _TEMP_NAME = re.compile(
     r"(?P<source>[A-Za-z0-9._-]+)-(?P<partition>\d{5})-(?P<first>\d{20})-(?P<last>\d{20})-(?P<n>\d+)-(?P<crc>[0-9a-f]{8})\.json"
@@ -63,8 +64,19 @@ def temp_prefix(vin: str, day: str) -> str:
     return f"temp/{vin}/{day}"
 
 
+def valid_source(source: str) -> bool:
+    """Whether `source` is what Kafka allows as the name of a topic, and so may become part of an object's name."""
+    return _SOURCE.fullmatch(source) is not None and source not in (".", "..")
+
+
 def kafka_object_name(source: str, partition: int, first: int, last: int, n: int, crc32: int) -> str:
-    """Content-determined object name: the same name always means the same bytes, so a repeated PUT is harmless."""
+    """Content-determined object name: the same name always means the same bytes, so a repeated PUT is harmless.
+
+    Raises:
+        ValueError: `source` is no name of a topic.
+    """
+    if not valid_source(source):
+        raise ValueError(f"{source[:80]!r} is not the name of a topic")
     return f"{source}-{partition:05d}-{first:020d}-{last:020d}-{n}-{crc32:08x}.json"
 
 
@@ -153,6 +165,21 @@ ALERTS_PREFIX = "ops/alerts"
 def alert_key(key: str) -> str:
     """Key of one open alert, named by the hash of what it is about."""
     return f"{ALERTS_PREFIX}/{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def redriven_key(day: str, digest: str) -> str:
+    """Key of a list of dead letters that were read after all, filed under the day of the dead letters."""
+    return f"ops/redriven/{day}/{digest}.json"
+
+
+def offset_change_key(milliseconds: int, digest: str) -> str:
+    """Key of the note of one deliberate move of committed offsets."""
+    return f"ops/offset_changes/{utc_day(milliseconds)}/{milliseconds}-{digest}.json"
+
+
+def breaker_key(group: str) -> str:
+    """Key of what the circuit breaker of a consumer group remembers; any name of a group makes a plain key."""
+    return f"state/breaker/{hashlib.sha256(group.encode()).hexdigest()[:32]}.json"
 
 
 LAKE_SETTINGS_KEY = "ops/lake.json"

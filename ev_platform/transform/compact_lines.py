@@ -3,9 +3,9 @@
 Belongs here: the envelope of a line (identity, headers, original record), what makes a line unreadable. Not here: the
 shape of a provider's record (tesla_json.py), duplicates and order (compact_merge.py), fetching (engine).
 
-Three forms of a line: `{"_p","_o","_t","h","d"}` from Kafka, `{"_h","_t","h","d"}` polled or imported, and a bare
-JSON object written by somebody else, whose identity is its place (object key and line number, with a checksum, because
-the same key may be used again for other lines).
+Forms of a line: `{"_p","_o","_t","h","d"}` from Kafka (with `"b"`, base64, instead of `d` where the payload is
+protobuf), `{"_h","_t","h","d"}` polled or imported, and a bare JSON object written by somebody else, whose identity is
+its place (object key and line number, with a checksum, because the same key may be used again for other lines).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ev_platform.transform.compact_headers import Headers, extra_with
 from ev_platform.transform.compact_lexeme import DuplicateKeysError, loads_lexemes, spelled_alike
 from ev_platform.transform.compact_time import NANOSECONDS_PER_DAY, UNREADABLE, day_start, parse_times
 from ev_platform.transform.tesla_json import PARSERS, Rows, add_record
+from ev_platform.transform.tesla_protobuf import NotReadableError, read_record
 
 FILES_SOURCE = "files"
 """Source of objects whose names ingest did not give."""
@@ -43,6 +44,7 @@ _Identity = tuple[int | None, int | None, int | None, str | None]
 _Parser = Callable[[Rows, dict[str, Any]], dict[str, Any] | None]
 
 _KAFKA_KEYS = frozenset({"_p", "_o", "_t", "h", "d"})
+_BINARY_KEYS = frozenset({"_p", "_o", "_t", "h", "b"})
 _ENVELOPE_KEYS = _KAFKA_KEYS | {"_h"}
 _INT32, _INT64 = 2**31, 2**63
 
@@ -173,7 +175,7 @@ class _Reader:
         before = len(self.rows.signal)
         key = self._keys[buffer]
         try:
-            fields = self._line(line, parser, key, number)
+            fields = self._line(line, parser, buffer, number)
         except (ValueError, RecursionError, orjson.JSONEncodeError) as error:
             self.rows.truncate(before)
             self.bad_lines.append(BadLine(key, number, _reason(error), line))
@@ -182,7 +184,7 @@ class _Reader:
         for column, value in zip(self.records.values(), (*fields, *place), strict=True):
             column.append(value)
 
-    def _line(self, line: bytes, parser: _Parser, key: str, number: int) -> tuple[Any, ...]:
+    def _line(self, line: bytes, parser: _Parser, buffer: int, number: int) -> tuple[Any, ...]:
         """The fields of one record up to its identity; its rows go to `self.rows`."""
         document = orjson.loads(line)
         if type(document) is not dict:
@@ -197,8 +199,13 @@ class _Reader:
                 leftover = {name: value for name, value in document.items() if name not in _ENVELOPE_KEYS}
             if not spelled_alike(line, record, b'"d":', b"}"):
                 record, leftover = _look_again(line, "d", record, leftover)
+        elif "b" in document and "_o" in document and parser is add_record:
+            identity = _identity(document)
+            record = read_record(document["b"], self.sources[buffer][0], document.get("h"))
+            received_ms, txid, extra = self._headers.one(document.get("h"))
+            leftover = {name: value for name, value in document.items() if name not in _BINARY_KEYS}
         else:
-            record, identity = document, (None, None, None, f"{key}#{number}:{crc32(line):08x}")
+            record, identity = document, (None, None, None, f"{self._keys[buffer]}#{number}:{crc32(line):08x}")
             if not spelled_alike(line, record):
                 record, leftover = _look_again(line, None, record, leftover)
         if type(record) is not dict or type(created := record.get("createdAt")) is not str:
@@ -247,7 +254,7 @@ def _within(value: object, low: int, high: int) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, BadLineError):
+    if isinstance(error, BadLineError | NotReadableError):
         return str(error)
     too_deep = isinstance(error, RecursionError | orjson.JSONEncodeError)  # orjson writes 254 levels, reads 1024
     return "nested too deeply" if too_deep else f"not JSON: {error}"

@@ -27,6 +27,7 @@ from ev_platform.defs.ops import alerts, health
 from ev_platform.defs.platform import Platform
 from ev_platform.errors import UserError
 from ev_platform.ingest.lag import PartitionLag
+from ev_platform.ingest.offsets import Gap
 from ev_platform.settings import load_settings
 
 
@@ -244,3 +245,16 @@ def test_a_sensor_that_stands_still(instance, platform):
     assert health.look_at_sensor(instance, platform.settings, NOON - timedelta(minutes=5)) is None
     instance.update_instigator_state(state.with_status(InstigatorStatus.STOPPED))
     assert health.look_at_sensor(instance, platform.settings, NOON) is None  # switched off on purpose
+
+
+def test_messages_that_expired_unread_are_told(inbox, caplog, platform):
+    topic, messages = inbox
+    gaps = [
+        Gap("tesla_V", 3, 10, 39, "expired before it was read"),
+        Gap("tesla_V", 4, 7, 7, "expired while it was read"),
+    ]
+    alerts.alert_lost(Platform(platform.settings.with_changes(sns_topic_arn=topic), platform.store), gaps)
+    (message,) = messages()
+    assert message["Subject"] == "31 messages lost: expired in Kafka"
+    assert "tesla_V-3 offsets 10 to 39: expired before it was read" in message["Message"]
+    assert "tesla_V-4 offsets 7 to 7" in caplog.text

@@ -4,7 +4,7 @@ An alert is about a step and its partition, not about a run: the same step faili
 trouble, and any run in which it succeeds ends it, whichever job that was.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 import dagster as dg
@@ -12,6 +12,7 @@ from dagster import DagsterEventType
 
 from ev_platform.alerts import Alert, Alerts
 from ev_platform.defs.platform import Platform
+from ev_platform.ingest.offsets import Gap
 from ev_platform.settings import Settings
 
 START_TAG, END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -30,6 +31,16 @@ def partitions_of(run: dg.DagsterRun) -> list[str]:
         span = (date.fromisoformat(last) - date.fromisoformat(first)).days
         return [(date.fromisoformat(first) + timedelta(days=n)).isoformat() for n in range(span + 1)]
     return [first or run.tags.get("dagster/partition", "")]
+
+
+def alert_lost(platform: Platform, gaps: Sequence[Gap]) -> None:
+    """Tell the operators of messages that the broker deleted before they were read: nothing can bring them back."""
+    total = sum(gap.last - gap.first + 1 for gap in gaps)
+    places = "\n".join(f"{gap.topic}-{gap.partition} offsets {gap.first} to {gap.last}: {gap.reason}" for gap in gaps)
+    advice = "Kafka's retention must be longer than the longest time without a drain (docs/ingest-formats.md)."
+    text = f"{places}\n\nRecorded as known gaps. {advice}"
+    lost = Alert(f"lost:{places}", f"{total} messages lost: expired in Kafka", text)
+    Alerts(platform.settings, platform.store).announce(lost)
 
 
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, monitor_all_code_locations=False)

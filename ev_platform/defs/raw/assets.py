@@ -12,6 +12,7 @@ import dagster as dg
 from pydantic import Field
 
 from ev_platform.defs.metadata import mapping_table, receipt_metadata
+from ev_platform.defs.ops.alerts import alert_lost
 from ev_platform.defs.partitions import BATCH, RAW_DAYS
 from ev_platform.defs.platform import Platform
 from ev_platform.ingest.drain import DrainReport, OffsetRange, drain
@@ -57,7 +58,8 @@ def raw_tesla(context: dg.AssetExecutionContext, config: DrainConfig, platform: 
     """Raw Tesla messages, buffered per vehicle and event day in `temp/{VIN}/{day}/`; offsets are committed last."""
     own = set(context.partition_keys)
     tell = partial(report_other_days, context, own)
-    report = drain(platform.settings, platform.store, config.offset_ranges(), stored=tell)
+    lost = partial(alert_lost, platform)
+    report = drain(platform.settings, platform.store, config.offset_ranges(), stored=tell, lost=lost)
     replayed = {} if config.ranges else replay(platform, sorted(own))
     for day in own:
         own_figures = {"records": report.days.get(day, 0), "replayed": replayed.get(day, 0)}

@@ -13,6 +13,7 @@ from dagster import DagsterRunStatus
 
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.raw.assets import DRAIN_MAX_RUNTIME_SECONDS, KAFKA_TESLA, RAW_TESLA, drain_job
+from ev_platform.ingest.breaker import stopped
 from ev_platform.ingest.group import members
 from ev_platform.ingest.lag import PartitionLag, probe
 
@@ -89,6 +90,9 @@ def request_drain(context: dg.SensorEvaluationContext, platform: dg.ResourcePara
         return dg.SensorResult(skip_reason=waits, asset_events=events, cursor=cursor)
     if drain_in_flight(context.instance, now):
         return dg.SensorResult(skip_reason=f"lag {total}, a drain is under way", asset_events=events, cursor=cursor)
+    why = stopped(platform.store, settings, now.timestamp())
+    if why is not None:
+        return dg.SensorResult(skip_reason=f"lag {total}, {why}", asset_events=events, cursor=cursor)
     ranges = bounded_ranges(lags, settings.drain_max_messages)
     config = {"ops": {"__".join(RAW_TESLA.path): {"config": {"ranges": ranges}}}}
     request = dg.RunRequest(partition_key=now.date().isoformat(), run_config=config)

@@ -151,6 +151,26 @@ def known_gap_key(source: str, partition: int, first: int, last: int) -> str:
     return f"ops/gaps/{source}-{partition:05d}-{first:020d}-{last:020d}.json"
 
 
+def vehicle_state_key(provider: str, vin: str) -> str:
+    """Key of what polling knows of one vehicle: leaves seen, failures, whether it is parked."""
+    return f"state/{provider}/vehicles/{vin}.json"
+
+
+def provider_state_key(provider: str, what: str) -> str:
+    """Key of what polling knows of a whole provider: `quota`, `pause`, `fleet`."""
+    return f"state/{provider}/{what}.json"
+
+
+def polled_receipt_key(day: str, source: str, digest: str) -> str:
+    """Key of the receipt of leaves that one poll wrote for an event day."""
+    return f"{polled_receipts_prefix(day)}/{source}-{digest}.json"
+
+
+def polled_receipts_prefix(day: str) -> str:
+    """Folder of the receipts of polled leaves of one event day."""
+    return f"ops/polled/{day}"
+
+
 LAKE_SETTINGS_KEY = "ops/lake.json"
 """Settings that must not change while data stand in the lake (number of shards)."""
 

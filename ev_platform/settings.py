@@ -71,7 +71,25 @@ class Settings(BaseSettings):
     batch_vehicles: int = Field(50, ge=1, description="vehicles per work item")
     shards: int = Field(1, ge=1, description="parts per day of a new lake; kept in ops/ afterwards")
 
-    vehicles_file: str = Field("", description="CSV of the vehicle registry")
+    high_mobility_url: str = Field("https://api.high-mobility.com", description="or the sandbox's host")
+    high_mobility_client_id: str = ""
+    high_mobility_client_secret: str = Field("", repr=False)
+    high_mobility_private_key_file: str = Field("", description="PEM, for a signed assertion instead of the secret")
+    high_mobility_key_id: str = ""
+    bmw_url: str = "https://api-cardata.bmwgroup.com"
+    bmw_auth_url: str = "https://customer.bmwgroup.com"
+    bmw_client_id: str = Field("", description="then: ev providers login bmw")
+    bmw_container_id: str = Field("", description="empty: made by the first poll")
+    mobilisights_url: str = Field("", description="as the contract names it; no public host is known")
+    mobilisights_email: str = ""
+    mobilisights_password: str = Field("", repr=False)
+    mobilisights_fleets: str = Field("", description="fleet ids, comma-separated; empty: all")
+    tesla_rest_url: str = Field("https://fleet-api.prd.eu.vn.cloud.tesla.com", description="host of the region")
+    tesla_rest_auth_url: str = "https://fleet-auth.prd.vn.cloud.tesla.com"
+    tesla_rest_client_id: str = ""
+    tesla_rest_refresh_token: str = Field("", repr=False, description="the first one; it rotates in the token store")
+
+    vehicles_file: str = Field("", description="CSV or TOML of the vehicle registry")
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
     slack_webhook_url: str = Field("", repr=False, description="incoming webhook that alerts are posted to")
     smtp_url: str = Field("", repr=False, description="smtp://user:password@host:587 or smtps://…:465")

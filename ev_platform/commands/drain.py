@@ -34,6 +34,7 @@ def run_drain(settings: Settings, every: float) -> None:
     with ExitStack() as stack:
         instance = open_instance(settings, stack)
         tell = partial(report_days, instance) if instance is not None else nobody
+        lost = partial(tell_lost, settings, store)
         while not stop.is_set():
             report = drain(
                 settings, store, None, stop=stop.is_set, stored=tell, lost=partial(tell_lost, settings, store)

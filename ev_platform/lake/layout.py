@@ -80,6 +80,11 @@ def kafka_object_name(source: str, partition: int, first: int, last: int, n: int
     return f"{source}-{partition:05d}-{first:020d}-{last:020d}-{n}-{crc32:08x}.json"
 
 
+def polled_object_name(source: str, sha256: str, n: int) -> str:
+    """Content-determined name of a polled or imported object: source, hash of its lines, their number."""
+    return f"{source}-{sha256}-{n}.json"
+
+
 def temp_key(vin: str, day: str, name: str) -> str:
     """Key of one raw buffer."""
     return f"{temp_prefix(vin, day)}/{name}"
@@ -180,6 +185,26 @@ def offset_change_key(milliseconds: int, digest: str) -> str:
 def breaker_key(group: str) -> str:
     """Key of what the circuit breaker of a consumer group remembers; any name of a group makes a plain key."""
     return f"state/breaker/{hashlib.sha256(group.encode()).hexdigest()[:32]}.json"
+
+
+def vehicle_state_key(provider: str, vin: str) -> str:
+    """Key of what polling knows of one vehicle: leaves seen, failures, whether it is parked."""
+    return f"state/{provider}/vehicles/{vin}.json"
+
+
+def provider_state_key(provider: str, what: str) -> str:
+    """Key of what polling knows of a whole provider: `quota`, `pause`, `fleet`."""
+    return f"state/{provider}/{what}.json"
+
+
+def polled_receipt_key(day: str, source: str, digest: str) -> str:
+    """Key of the receipt of leaves that one poll wrote for an event day."""
+    return f"{polled_receipts_prefix(day)}/{source}-{digest}.json"
+
+
+def polled_receipts_prefix(day: str) -> str:
+    """Folder of the receipts of polled leaves of one event day."""
+    return f"ops/polled/{day}"
 
 
 LAKE_SETTINGS_KEY = "ops/lake.json"

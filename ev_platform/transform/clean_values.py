@@ -17,8 +17,8 @@ from ev_platform.transform.clean_tables import INVALID, NULLED, OK, CountLog, Lo
 from ev_platform.transform.series import Bools, Floats, Groups, Ints, string_codes
 
 UNMAPPED = -1
-TRUE_WORDS = frozenset({"true", "1", "yes", "on"})
-FALSE_WORDS = frozenset({"false", "0", "no", "off"})
+TRUE_WORDS = frozenset({"true", "1", "yes", "on", "plugged_in", "connected", "plugged"})
+FALSE_WORDS = frozenset({"false", "0", "no", "off", "disconnected", "unplugged"})
 
 
 def _numbers(column: pa.ChunkedArray) -> Floats:

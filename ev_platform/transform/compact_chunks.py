@@ -17,8 +17,9 @@ from typing import Any
 
 import msgspec
 
+from ev_platform.ingest.lexeme import Lexeme
 from ev_platform.transform.compact_headers import Headers
-from ev_platform.transform.compact_lexeme import EXACT_INTEGER, Lexeme, tight, to_number
+from ev_platform.transform.compact_lexeme import EXACT_INTEGER, tight, to_number
 from ev_platform.transform.tesla_json import BOOL_KINDS, READ_AS_NUMBER, STRUCT_KINDS, Rows, add_value
 
 CHUNK_LINES = 64

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ev_platform.ingest.lexeme import to_json
 from ev_platform.lake.schemas import COMPRESSED, IDENTITY
-from ev_platform.transform.compact_lexeme import to_json
 from ev_platform.transform.compact_lines import Parsed
 
 _Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -113,7 +113,7 @@ def _with_datum_extra(extra: pa.Array, of_datum: dict[int, dict[str, Any]]) -> p
 
 
 def merge(existing: pa.Table | None, new: NewRows) -> Merged:
-    """Records of both, each identity once (the stored one wins), in canonical order.
+    """Records of both, each identity once (the stored one wins; a polled one received first), in canonical order.
 
     Args:
         existing: the stored table of the same vehicle and day, or None.
@@ -127,7 +127,7 @@ def merge(existing: pa.Table | None, new: NewRows) -> Merged:
     n_rows = np.concatenate([stored_rows, new.n_rows])
     table = pa.concat_tables([stored, new.table]) if len(stored) else new.table
     starts = np.cumsum(n_rows) - n_rows
-    keys = _keys(table.select(_ORDER).take(pa.array(starts)))
+    keys = _keys(table.select([*_ORDER, "received_at"]).take(pa.array(starts)))
     first = _first_of_identity(keys)
     order = _sorted([keys[name] for name in _ORDER])
     order = order[first[order]]
@@ -194,9 +194,15 @@ def _codes(column: pa.ChunkedArray) -> _Ints:
 
 
 def _first_of_identity(keys: dict[str, _Ints]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """True where a record is the first one of its identity."""
+    """True where a record is the first one of its identity.
+
+    A polled value comes again with every poll: the one received first stays, whichever was compacted first.
+    """
     columns = [keys[name] for name in IDENTITY]
-    order = _sorted(columns)  # stable: of equal identities the earlier record stays the first
+    polled = "received_at" in keys and (keys["record_hash"] >= 0).any()
+    order = _sorted(
+        [*columns, keys["received_at"]] if polled else columns
+    )  # stable: the earlier record stays the first
     same = np.ones(max(len(order) - 1, 0), bool)
     for codes in columns:
         same &= np.diff(codes[order]) == 0

@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ev_platform.transform.compact_lexeme import EXACT_INTEGER, Lexeme, spell, split_number, to_json, to_number
+from ev_platform.ingest.lexeme import Lexeme, to_json
+from ev_platform.transform.compact_lexeme import EXACT_INTEGER, spell, split_number, to_number
 
 NUMBER_KINDS = frozenset({"doubleValue", "floatValue", "intValue", "longValue"})
 BOOL_KINDS = frozenset({"booleanValue", "doorValue", "tireLocationValue"})

@@ -68,7 +68,9 @@ def raw_tesla(context: dg.AssetExecutionContext, config: DrainConfig, platform: 
     log_drain(context, report)
 
 
-def report_other_days(context: dg.AssetExecutionContext, own: set[str], days: Mapping[str, int]) -> None:
+def report_other_days(
+    context: dg.AssetExecutionContext, own: set[str], days: Mapping[str, int], *, key: dg.AssetKey = RAW_TESLA
+) -> None:
     """Log a materialization for every event day beyond the run's own, at once: the commit comes after this.
 
     An event of the step would be stored when the step ends, and a kill before that would leave a committed day that
@@ -77,7 +79,7 @@ def report_other_days(context: dg.AssetExecutionContext, own: set[str], days: Ma
     tags = {"ev/run_id": context.run.run_id}
     for day in sorted(set(days) - own):
         metadata = {"records": days[day], "run_partition": context.partition_keys[0]}
-        made = dg.AssetMaterialization(RAW_TESLA, partition=day, metadata=metadata, tags=tags)
+        made = dg.AssetMaterialization(key, partition=day, metadata=metadata, tags=tags)
         context.instance.report_runless_asset_event(made)
 
 

@@ -67,6 +67,11 @@ def kafka_object_name(source: str, partition: int, first: int, last: int, n: int
     return f"{source}-{partition:05d}-{first:020d}-{last:020d}-{n}-{crc32:08x}.json"
 
 
+def polled_object_name(source: str, sha256: str, n: int) -> str:
+    """Content-determined name of a polled or imported object: source, hash of its lines, their number."""
+    return f"{source}-{sha256}-{n}.json"
+
+
 def temp_key(vin: str, day: str, name: str) -> str:
     """Key of one raw buffer."""
     return f"{temp_prefix(vin, day)}/{name}"

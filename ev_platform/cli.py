@@ -75,6 +75,21 @@ def drain(
     run_drain(load_settings(), every)
 
 
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="CSV (also .gz) or Parquet files")],
+    mapping: Annotated[str, typer.Option(help="a TOML file, or the name of a ready mapping (docs/import.md)")],
+    vin: Annotated[str, typer.Option(help="the one vehicle of these files, where they name none")] = "",
+    zone: Annotated[str, typer.Option(help="time zone of times without offset, for example Europe/Paris")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="read and count, write nothing")] = False,
+) -> None:
+    """Brings files of history into the raw zone, each row once; then `ev run` over their days."""
+    from ev_platform.commands.import_files import run_import
+    from ev_platform.settings import load_settings
+
+    raise typer.Exit(run_import(load_settings(), files, mapping, vin=vin, zone=zone, dry_run=dry_run))
+
+
 @app.command()
 def run(
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="first day (UTC)")],

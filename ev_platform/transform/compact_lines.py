@@ -25,6 +25,7 @@ from ev_platform.transform.compact_chunks import CHUNK_LINES, add_chunk
 from ev_platform.transform.compact_headers import Headers, extra_with
 from ev_platform.transform.compact_lexeme import DuplicateKeysError, loads_lexemes, spelled_alike
 from ev_platform.transform.compact_time import NANOSECONDS_PER_DAY, UNREADABLE, day_start, parse_times
+from ev_platform.transform.row_json import add_row
 from ev_platform.transform.tesla_json import PARSERS, Rows, add_record
 
 FILES_SOURCE = "files"
@@ -155,7 +156,7 @@ class _Reader:
 
     def _read(self, count: int) -> None:
         """Read the first lines that wait, by chunks where they have the usual form, else one by one."""
-        parser = PARSERS.get(self.sources[-1][1], _no_parser) if self.sources else _no_parser
+        parser = PARSERS.get(self.sources[-1][1], add_row) if self.sources else add_row
         for start in range(0, count, CHUNK_LINES):
             end = min(start + CHUNK_LINES, count)
             lines, buffers, numbers = self._lines[start:end], self._buffers[start:end], self._numbers[start:end]
@@ -210,10 +211,6 @@ class _Reader:
             extra = extra_with(extra, record=unknown, line=leftover)
         resend = record.get("isResend")
         return (created, received_ms, resend if type(resend) is bool else None, txid, extra, *identity)
-
-
-def _no_parser(rows: Rows, record: dict[str, Any]) -> dict[str, Any] | None:
-    raise BadLineError("no parser for this provider")
 
 
 def _look_again(

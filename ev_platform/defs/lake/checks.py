@@ -22,6 +22,7 @@ from ev_platform.engine.inspection import (
 )
 from ev_platform.ingest.audit import audit_day
 from ev_platform.ingest.contiguity import holes
+from ev_platform.ingest.import_audit import fallen_short
 from ev_platform.ingest.offsets import Place
 from ev_platform.lake.store import ObjectStore
 
@@ -53,6 +54,7 @@ def _by_place(found: dict[Place, list[list[int]]]) -> Problems:
 
 CHECKS = (
     DayCheck(COMPRESSED_KEY, "row_conservation", lost_records, "Every record that was drained for the day is there."),
+    DayCheck(COMPRESSED_KEY, "imports_kept", fallen_short, "Every vehicle has as many imported rows as it ever had."),
     DayCheck(COMPRESSED_KEY, "unique_identity", repeated_records, "No record is stored twice."),
     DayCheck(COMPRESSED_KEY, "offsets_contiguous", offset_holes, "No offset between the day's records was skipped."),
     DayCheck(COMPRESSED_KEY, "schema", wrong_compressed_schema, "Every file has the columns of the contract."),

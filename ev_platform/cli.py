@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 
+from ev_platform.commands import telematics_cli
 from ev_platform.errors import SettingError, UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(telematics_cli.app, name="telematics")
 
 
 @app.callback()
@@ -88,6 +90,30 @@ def import_(
     from ev_platform.settings import load_settings
 
     raise typer.Exit(run_import(load_settings(), files, mapping, vin=vin, zone=zone, dry_run=dry_run))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV of readings (also .gz)")],
+    rate: Annotated[float, typer.Option(min=0, help="messages a second; 0: as fast as possible")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=0, help="instead of a rate: the file's spacing, so many times faster")
+    ] = 0,
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="share of messages sent twice")] = 0,
+    disorder: Annotated[float, typer.Option(min=0, max=1, help="share of messages that come late")] = 0,
+    rebase: Annotated[bool, typer.Option("--rebase", help="shift the file's times so that it begins now")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="rows played; 0: all")] = 0,
+    loop: Annotated[bool, typer.Option("--loop", help="again and again until stopped")] = False,
+    seed: Annotated[int, typer.Option(help="of duplicates and disorder")] = 1,
+    topic: Annotated[str, typer.Option(help="instead of EV_TELEMATICS_TOPIC")] = "",
+) -> None:
+    """Plays a file of telematics readings into their topic, at a rate or with its own spacing."""
+    from ev_platform.commands.telematics_live import run_replay
+    from ev_platform.settings import load_settings
+    from ev_platform.simulate.replay import Pace
+
+    pace = Pace(rate, speed, duplicates, disorder, rebase, limit, loop, seed)
+    raise typer.Exit(run_replay(load_settings(), file, pace, topic))
 
 
 @app.command()

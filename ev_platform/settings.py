@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     live_store: str = Field("sqlite", repr=False, description="sqlite (in the state folder), redis://… or mongodb://…")
 
     vehicles_file: str = Field("", description="CSV of the vehicle registry")
+    telematics_topic: str = Field("VehicleTelemetry", description="readings of telematics devices")
+    telematics_live_hours: float = Field(48.0, gt=0, description="age of the oldest live counts, in event time")
+
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
     aws_endpoint_url: str | None = Field(
         None, validation_alias=FOREIGN["aws_endpoint_url"], description="read by S3 clients"

@@ -36,6 +36,7 @@ class DayCheck(NamedTuple):
     name: str
     find: Callable[[ObjectStore, str], Problems]
     description: str
+    blocking: bool = True
 
 
 def lost_records(store: ObjectStore, day: str) -> Problems:
@@ -67,7 +68,9 @@ CHECKS = (
 def build(row: DayCheck) -> dg.AssetChecksDefinition:
     """The Dagster check of one row."""
 
-    @dg.asset_check(asset=row.asset, name=row.name, partitions_def=DAYS, blocking=True, description=row.description)
+    @dg.asset_check(
+        asset=row.asset, name=row.name, partitions_def=DAYS, blocking=row.blocking, description=row.description
+    )
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
         failing = {day: found for day in context.partition_keys if (found := row.find(platform.store, day))}
         shown = {day: dict(list(found.items())[:MOST_SHOWN]) for day, found in failing.items()}

@@ -47,8 +47,8 @@ class Pace:
     loop: bool = False
     seed: int = 1
     event_stamps: bool = False
-    """Give messages their event time as Kafka timestamp, so that a replay is the same bytes each time. Only for a broker
-    without retention by time: an old file would expire at once."""
+    """Give messages their event time as Kafka timestamp, so that a replay is the same bytes each time. Only for a
+    broker without retention by time: an old file would expire at once."""
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 Belongs here: the generator of demo and test data, with what is true about it. Not here: playing it (replay.py).
 A device has drives; while it drives it sends speed, engine speed, accelerations, positions and flags. Thresholds are
-the device's own; a value of 0 is always class 0; a flag is 0 or 1, with class 5 when it is off; about 7 % of positions have
-no fix. One alarm runs over midnight.
+the device's own; a value of 0 is always class 0; a flag is 0 or 1, with class 5 when it is off; about 7 % of positions
+have no fix. One alarm runs over midnight.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Near-real-time counts: readings per device, variable and minute, by band, in the live store while the stream runs.
 
-Belongs here: reading what is new of the topic, from the place that the live store itself remembers, and counting it. The
-counts and that place are stored together, so every message counts exactly once whatever dies when; messages that were
-sent twice under two offsets count twice here, and once in telematics/events. Not here: the lake, Kafka's group.
+Belongs here: reading what is new of the topic, from the place that the live store itself remembers, and counting it.
+The counts and that place are stored together, so every message counts exactly once whatever dies when; messages that
+were sent twice under two offsets count twice here, and once in telematics/events. Not here: the lake, Kafka's group.
 """
 
 from __future__ import annotations

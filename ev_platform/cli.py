@@ -12,12 +12,13 @@ from typing import Annotated
 
 import typer
 
-from ev_platform.commands import dead_letters_cli, offsets_cli
+from ev_platform.commands import dead_letters_cli, offsets_cli, telematics_cli
 from ev_platform.errors import SettingError, UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(dead_letters_cli.app, name="dead-letters")
 app.add_typer(offsets_cli.app, name="offsets")
+app.add_typer(telematics_cli.app, name="telematics")
 
 
 @app.callback()
@@ -80,6 +81,45 @@ def drain(
     from ev_platform.settings import load_settings
 
     run_drain(load_settings(), every)
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="CSV (also .gz) or Parquet files")],
+    mapping: Annotated[str, typer.Option(help="a TOML file, or the name of a ready mapping (docs/import.md)")],
+    vin: Annotated[str, typer.Option(help="the one vehicle of these files, where they name none")] = "",
+    zone: Annotated[str, typer.Option(help="time zone of times without offset, for example Europe/Paris")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="read and count, write nothing")] = False,
+) -> None:
+    """Brings files of history into the raw zone, each row once; then `ev run` over their days."""
+    from ev_platform.commands.import_files import run_import
+    from ev_platform.settings import load_settings
+
+    raise typer.Exit(run_import(load_settings(), files, mapping, vin=vin, zone=zone, dry_run=dry_run))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV of readings (also .gz)")],
+    rate: Annotated[float, typer.Option(min=0, help="messages a second; 0: as fast as possible")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=0, help="instead of a rate: the file's spacing, so many times faster")
+    ] = 0,
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="share of messages sent twice")] = 0,
+    disorder: Annotated[float, typer.Option(min=0, max=1, help="share of messages that come late")] = 0,
+    rebase: Annotated[bool, typer.Option("--rebase", help="shift the file's times so that it begins now")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="rows played; 0: all")] = 0,
+    loop: Annotated[bool, typer.Option("--loop", help="again and again until stopped")] = False,
+    seed: Annotated[int, typer.Option(help="of duplicates and disorder")] = 1,
+    topic: Annotated[str, typer.Option(help="instead of EV_TELEMATICS_TOPIC")] = "",
+) -> None:
+    """Plays a file of telematics readings into their topic, at a rate or with its own spacing."""
+    from ev_platform.commands.telematics_live import run_replay
+    from ev_platform.settings import load_settings
+    from ev_platform.simulate.replay import Pace
+
+    pace = Pace(rate, speed, duplicates, disorder, rebase, limit, loop, seed)
+    raise typer.Exit(run_replay(load_settings(), file, pace, topic))
 
 
 @app.command()

@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     tesla_rest_refresh_token: str = Field("", repr=False, description="the first one; it rotates in the token store")
 
     vehicles_file: str = Field("", description="CSV or TOML of the vehicle registry")
+    live_store: str = Field("sqlite", repr=False, description="sqlite (in the state folder), redis://… or mongodb://…")
+
+    telematics_topic: str = Field("VehicleTelemetry", description="readings of telematics devices")
+    telematics_live_hours: float = Field(48.0, gt=0, description="age of the oldest live counts, in event time")
+
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
     slack_webhook_url: str = Field("", repr=False, description="incoming webhook that alerts are posted to")
     smtp_url: str = Field("", repr=False, description="smtp://user:password@host:587 or smtps://…:465")

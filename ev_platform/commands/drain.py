@@ -36,9 +36,7 @@ def run_drain(settings: Settings, every: float) -> None:
         tell = partial(report_days, instance) if instance is not None else nobody
         lost = partial(tell_lost, settings, store)
         while not stop.is_set():
-            report = drain(
-                settings, store, None, stop=stop.is_set, stored=tell, lost=partial(tell_lost, settings, store)
-            )
+            report = drain(settings, store, None, stop=stop.is_set, stored=tell, lost=lost)
             if report.refused and not every:
                 raise UserError(f"nothing drained: {report.refused} {settings.kafka_group}; stop it first")
             dead = sum(report.dead_letters.values())

@@ -94,7 +94,7 @@ class Record(NamedTuple):
 class Dead(NamedTuple):
     """A message that cannot be stored under a vehicle and day."""
 
-    reason: Reason
+    reason: StrEnum
     detail: str
 
 

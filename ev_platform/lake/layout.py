@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime
 
 PREFIXES: dict[str, str] = {
     "temp": "raw lines per vehicle and event day, deleted after compaction",
+    "temp_telematics": "raw readings per telematics device and event day, deleted after they are in telematics/events",
+    "telematics": "typed readings, alarms and driving style, per day",
     "dead_letter": "messages that could not be read, with the reason",
     "quarantine": "corrupt objects, moved aside, never deleted",
     "compressed": "one lossless Parquet file per vehicle and UTC day",
@@ -205,6 +207,20 @@ def polled_receipt_key(day: str, source: str, digest: str) -> str:
 def polled_receipts_prefix(day: str) -> str:
     """Folder of the receipts of polled leaves of one event day."""
     return f"ops/polled/{day}"
+
+
+TELEMATICS_TEMP = "temp_telematics"
+"""Folder of raw readings: `{deviceId}/{day}/` below it."""
+
+TELEMATICS_OPS = "ops/telematics"
+"""Receipts and gaps of the telematics topic, apart from those of the vehicles' topics."""
+
+DEVICE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def valid_device(device: str) -> bool:
+    """Whether the id of a telematics device may become a path segment."""
+    return DEVICE_PATTERN.fullmatch(device) is not None
 
 
 LAKE_SETTINGS_KEY = "ops/lake.json"

@@ -253,6 +253,20 @@ def _mapping(path: Path, known: Catalogue) -> dict[tuple[str, str], ProviderSign
     return mapping
 
 
+OWN_NAMES = "generic"
+"""Provider of imported files whose columns are named as the canonical signals (docs/import.md)."""
+
+
+def _own_names(known: Catalogue) -> dict[tuple[str, str], ProviderSignal]:
+    """Every canonical signal under its own name and in its own unit."""
+    return {
+        (OWN_NAMES, signal.name): ProviderSignal(
+            OWN_NAMES, signal.name, signal.name, signal.unit, 1.0, (), frozenset(), priority
+        )
+        for priority, signal in enumerate(known.signals.values())
+    }
+
+
 def load_catalogue(directory: Path) -> Catalogue:
     """The catalogue of a directory: canonical.csv, units.csv, words.csv and providers/{provider}.csv.
 
@@ -263,7 +277,7 @@ def load_catalogue(directory: Path) -> Catalogue:
         signals = _signals(directory / "canonical.csv")
         units = _units(directory / "units.csv")
         known = Catalogue(signals, units, {}, _words(directory / "words.csv", signals))
-        mapping: dict[tuple[str, str], ProviderSignal] = {}
+        mapping = _own_names(known)
         for path in sorted((directory / "providers").glob("*.csv")):
             mapping |= _mapping(path, known)
     except OSError as error:

@@ -30,6 +30,7 @@ from ev_platform.transform.compact_headers import Headers, extra_with
 from ev_platform.transform.compact_lexeme import spelled_alike
 from ev_platform.transform.compact_polled import RECEIVED_HEADER, SENT_HEADER, LeafError, add_leaves
 from ev_platform.transform.compact_time import NANOSECONDS_PER_DAY, UNREADABLE, day_start, parse_times
+from ev_platform.transform.row_json import add_row
 from ev_platform.transform.tesla_json import PARSERS, Rows, add_record
 from ev_platform.transform.tesla_protobuf import NotReadableError, read_record
 
@@ -163,7 +164,7 @@ class _Reader:
     def _read(self, count: int) -> None:
         """Read the first lines that wait, by chunks where they have the usual form, else one by one."""
         provider = self.sources[-1][1] if self.sources else ""
-        parser = PARSERS.get(provider, _no_parser)
+        parser = PARSERS.get(provider, add_row)
         read = self._read_payload if provider in LEAVES else self._read_line
         for start in range(0, count, CHUNK_LINES):
             end = min(start + CHUNK_LINES, count)
@@ -245,10 +246,6 @@ class _Reader:
             extra = extra_with(extra, record=unknown, line=leftover)
         resend = record.get("isResend")
         return (created, received_ms, resend if type(resend) is bool else None, txid, extra, *identity)
-
-
-def _no_parser(rows: Rows, record: dict[str, Any]) -> dict[str, Any] | None:
-    raise BadLineError("no parser for this provider")
 
 
 def _look_again(

@@ -89,5 +89,11 @@ def test_schedules_and_sensors_run_without_being_toggled(definitions):
         "run_failure",
         "run_recovery",
         "platform_health",
+        "telematics_lag",
     }
-    assert {s.name for s in repository.schedule_defs} == {"nightly", "purge_drain_runs", "vehicle_registry"}
+    assert {s.name for s in repository.schedule_defs} == {
+        "nightly",
+        "purge_drain_runs",
+        "telematics_nightly",
+        "vehicle_registry",
+    }

@@ -8,6 +8,7 @@ from ev_platform.defs.metadata import table_schema
 from ev_platform.defs.partitions import BATCH, DAYS
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.raw.assets import RAW_TESLA
+from ev_platform.defs.raw.files import RAW_FILES
 from ev_platform.defs.ref.assets import VEHICLES_KEY
 from ev_platform.engine.tasks import DayReceipt, clean_day, compact_day, segment_day
 from ev_platform.lake.schemas import COMPRESSED, SEGMENTS
@@ -17,7 +18,7 @@ from ev_platform.signals import cleaned_schema
 COMPRESSED_KEY = dg.AssetKey(["lake", "compressed"])
 CLEANED_KEY = dg.AssetKey(["lake", "cleaned"])
 SEGMENTS_KEY = dg.AssetKey(["lake", "segments"])
-RAW_ASSETS = [RAW_TESLA, *(dg.AssetKey(["raw", provider]) for provider in PROVIDERS)]
+RAW_ASSETS = [RAW_TESLA, RAW_FILES, *(dg.AssetKey(["raw", provider]) for provider in PROVIDERS)]
 RAW_SEEN = "raw_seen"
 """Metadata of a compaction: storage id of the newest raw materialization that it knew of before it listed files."""
 

@@ -23,6 +23,7 @@ from ev_platform.engine.inspection import (
 from ev_platform.engine.leaf_audit import lost_leaves
 from ev_platform.ingest.audit import audit_day
 from ev_platform.ingest.contiguity import holes
+from ev_platform.ingest.import_audit import fallen_short
 from ev_platform.ingest.offsets import Place
 from ev_platform.lake.store import ObjectStore
 
@@ -36,6 +37,7 @@ class DayCheck(NamedTuple):
     name: str
     find: Callable[[ObjectStore, str], Problems]
     description: str
+    blocking: bool = True
 
 
 def lost_records(store: ObjectStore, day: str) -> Problems:
@@ -54,6 +56,7 @@ def _by_place(found: dict[Place, list[list[int]]]) -> Problems:
 
 CHECKS = (
     DayCheck(COMPRESSED_KEY, "row_conservation", lost_records, "Every record drained or polled for the day is there."),
+    DayCheck(COMPRESSED_KEY, "imports_kept", fallen_short, "Every vehicle has as many imported rows as it ever had."),
     DayCheck(COMPRESSED_KEY, "unique_identity", repeated_records, "No record is stored twice."),
     DayCheck(COMPRESSED_KEY, "offsets_contiguous", offset_holes, "No offset between the day's records was skipped."),
     DayCheck(COMPRESSED_KEY, "schema", wrong_compressed_schema, "Every file has the columns of the contract."),
@@ -66,7 +69,9 @@ CHECKS = (
 def build(row: DayCheck) -> dg.AssetChecksDefinition:
     """The Dagster check of one row."""
 
-    @dg.asset_check(asset=row.asset, name=row.name, partitions_def=DAYS, blocking=True, description=row.description)
+    @dg.asset_check(
+        asset=row.asset, name=row.name, partitions_def=DAYS, blocking=row.blocking, description=row.description
+    )
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
         failing = {day: found for day in context.partition_keys if (found := row.find(platform.store, day))}
         shown = {day: dict(list(found.items())[:MOST_SHOWN]) for day, found in failing.items()}

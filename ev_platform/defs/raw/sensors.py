@@ -44,11 +44,11 @@ def bounded_ranges(lags: Sequence[PartitionLag], most: int) -> dict[str, list[in
     return dict(sorted(ranges.items()))
 
 
-def drain_in_flight(instance: dg.DagsterInstance, now: datetime) -> bool:
+def drain_in_flight(instance: dg.DagsterInstance, now: datetime, job_name: str = drain_job.name) -> bool:
     """Whether a drain is queued or under way; one older than its max_runtime is dead and must not block for ever."""
     alive = now - timedelta(seconds=DRAIN_MAX_RUNTIME_SECONDS)
-    queued = dg.RunsFilter(job_name=drain_job.name, statuses=QUEUED)
-    running = dg.RunsFilter(job_name=drain_job.name, statuses=RUNNING, updated_after=alive)
+    queued = dg.RunsFilter(job_name=job_name, statuses=QUEUED)
+    running = dg.RunsFilter(job_name=job_name, statuses=RUNNING, updated_after=alive)
     return any(instance.get_run_records(filters, limit=1) for filters in (queued, running))
 
 

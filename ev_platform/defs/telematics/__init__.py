@@ -1,0 +1,1 @@
+"""Telematics stream: raw readings, events, alarms, driving style."""

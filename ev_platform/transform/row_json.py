@@ -1,0 +1,54 @@
+"""Imported rows to rows of the lake: one per cell, under the name the mapping gave it, nothing left out.
+
+Belongs here: the record `{"vin","createdAt","row":{signal: cell, …},"units":{signal: unit}}` that the import writes for
+a line of a file (ingest/import_rows.py). Any provider that has no parser of its own is read as such rows.
+
+How a cell is read back: `text` null: the JSON number `spell(number)`; `text` set: a string of exactly these characters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ev_platform.transform.compact_lexeme import Lexeme, split_number, to_json, to_number
+from ev_platform.transform.tesla_json import Rows
+
+NUMBER, TEXT = "number", "text"
+"""Kinds: a cell that was a plain number, and any other."""
+
+_KNOWN = frozenset({"vin", "createdAt", "row", "units"})
+
+
+def add_row(rows: Rows, record: dict[str, Any]) -> dict[str, Any] | None:
+    """Rows of one imported record; returns the keys that have no column.
+
+    Raises:
+        ValueError: the record is of a provider that has no parser.
+    """
+    cells = record.get("row")
+    if type(cells) is not dict:
+        raise ValueError("no parser for this provider")
+    units = record.get("units")
+    known: dict[str, Any] = units if type(units) is dict else {}
+    before = len(rows.signal)
+    for signal, cell in cells.items():
+        unit = known.get(signal)
+        if type(unit) is str:
+            rows.unit[len(rows.signal)] = unit
+        _add_cell(rows, signal, cell)
+    if len(rows.signal) == before:
+        rows.add(None, None, None, None, "empty")
+    unknown = {key: value for key, value in record.items() if key not in _KNOWN}
+    return unknown or None
+
+
+def _add_cell(rows: Rows, signal: str, cell: object) -> None:
+    if type(cell) is str:
+        rows.add(signal, TEXT, to_number(cell), cell)
+    elif isinstance(cell, int | float | Lexeme) and not isinstance(cell, bool):
+        number, text = split_number(cell)
+        rows.add(signal, NUMBER, number, text)
+    elif cell is None:
+        rows.add(signal, None, None, None, "missing")
+    else:
+        rows.add(signal, None, None, to_json(cell), "unparsed")

@@ -178,7 +178,7 @@ def drop_stale_heads(wide: Wide) -> None:
             heads |= _stale_rows(wide, catalogue().signals[name])
     rows = np.flatnonzero(heads)
     if len(rows):
-        wide.log.add("stale_head", "row", wide.vin[rows])
+        wide.log.add("stale_head", "row", wide.vin[rows], wide.time[rows])
         wide.keep(~heads)
 
 

@@ -52,7 +52,7 @@ def drives_by_power(frame: Frame, unseen: Bools) -> Bools:
     """Intervals of blind vehicles around readings that only a moving car gives.
 
     More than 7 kW drawn; or more than 0.5 kW given back while at most a minute before and after more than 1 kW was
-    drawn; or a change by 6.5 kW and more from or to a reading at most 90 s away, more than 1 kW drawn at one of the two.
+    drawn; or a change by 6.5 kW from or to a reading at most 90 s away, more than 1 kW drawn at one of the two.
     Two of these up to 10 minutes apart are one drive. A drive begins and ends where readings of more than 2 kW drawn,
     at most 5 minutes apart, lead up to one of these and away from it: slow driving alone is like a heater.
     """

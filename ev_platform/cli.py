@@ -154,6 +154,19 @@ def doctor(
     raise typer.Exit(run_doctor(load_settings(), whole_lake=audit))
 
 
+@app.command()
+def explain(
+    vin: Annotated[str, typer.Argument(help="vehicle")],
+    at: Annotated[str, typer.Option("--at", help="time, UTC unless it names an offset: 2026-11-03T07:12:30")],
+    around: Annotated[float, typer.Option(min=0, help="seconds before and after it")] = 60,
+) -> None:
+    """Why the data say what they say: raw value, cleaned value, rule, and the segment that holds the time."""
+    from ev_platform.commands.explain import run_explain
+    from ev_platform.settings import load_settings
+
+    run_explain(load_settings(), vin, at, around)
+
+
 def main() -> None:
     """Entry point: an error that a user can cause is one line on stderr, never a traceback."""
     try:

@@ -25,7 +25,7 @@ def test_help_imports_nothing_heavy(tmp_path):
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, timeout=60).returncode == 0
     shown = ev("--help", folder=tmp_path)
     assert shown.returncode == 0
-    for command in ("demo", "up", "simulate", "drain", "run", "doctor"):
+    for command in ("demo", "up", "simulate", "drain", "run", "explain", "doctor"):
         assert f"  {command} " in shown.stdout
 
 

@@ -46,7 +46,7 @@ def test_what_ships_loads_and_agrees_with_itself():
         values = {v for (c, _), v in known.words.items() if c == canonical}
         assert value in values
         assert known.signals[canonical].kind == "word"
-    units_in_names = {"percent", "kwh", "kw", "v", "a", "km", "kmh", "c", "h", "deg"}
+    units_in_names = {"percent", "kwh", "kw", "v", "a", "km", "kmh", "c", "h", "deg", "ah"}
     for signal in known.signals.values():
         if signal.kind == "double" and signal.unit != "1":
             name = {"latitude": "latitude_deg", "longitude": "longitude_deg"}.get(signal.name, signal.name)

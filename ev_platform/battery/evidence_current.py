@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 WINDOW_S = 300.0
 """Length of a window: charge and SoC both move by a multiple of their noise, and a drive still has several."""
 BREAK_S = 16.0
-"""Longest time between two current samples that are integrated: 3 × the slowest sampling that is of use while driving
+"""Longest time between two current samples that are integrated: three times the slowest useful sampling of a drive
 (5 s), measured on a BMW i3: trip charge is off by 3.6 % at 5 s, 7.4 % at 10 s, 31 % at 60 s."""
 CHARGE_BREAK_S = 65.0
 """As BREAK_S while current flows in steadily: charging power changes slowly."""

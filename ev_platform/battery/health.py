@@ -67,7 +67,7 @@ def health_from_evidence(evidence: Evidence, vehicles: pa.Table, month: str) -> 
     registry = frame(vehicles, _REGISTRY).drop_nulls("vin").sort(list(_REGISTRY)).unique("vin", keep="first")
     known = {row["vin"]: row for row in registry.iter_rows(named=True)}
     coverage = {row["vin"]: row for row in evidence.coverage.iter_rows(named=True)}
-    models = {vin: _model_key(vin, known.get(vin)) for vin in coverage}
+    models = {vin: model_key(vin, known.get(vin)) for vin in coverage}
     drifts = {vin: _soc_may_drift(known.get(vin), seen["soc_max"]) for vin, seen in coverage.items()}
     shared = {vin: LFP_SHARED_SD if drift else SHARED_SD for vin, drift in drifts.items()}
     whole = {vin: seen["soc_is_whole"] for vin, seen in coverage.items() if seen["soc_is_whole"] is not None}
@@ -100,7 +100,7 @@ def _absent(method: str, reason: str) -> Estimate:
     return Estimate(method, reasons=(TOO_LITTLE_EVIDENCE, reason))
 
 
-def _model_key(vin: str, registered: Mapping[str, Any] | None) -> str:
+def model_key(vin: str, registered: Mapping[str, Any] | None) -> str:
     """Cars with the same pack: make, model and new capacity (one model name may hide several packs); else the car."""
     if registered is None or registered["model"] is None or registered["usable_new_kwh"] is None:
         return f"vin {vin}"
@@ -132,7 +132,7 @@ def _row(
         reasons.append("no_reference")
     if soh is not None and not PLAUSIBLE_SOH[0] <= soh <= PLAUSIBLE_SOH[1]:
         reasons.append("reference_mismatch")
-    banded = soh is not None and soh_sd is not None
+    low, high = (None, None) if soh is None or soh_sd is None else (soh - 2 * soh_sd, soh + 2 * soh_sd)
     return {
         "vin": vin,
         "month": month,
@@ -141,8 +141,8 @@ def _row(
         "capacity_sd_kwh": estimate.sd_kwh,
         "soh_percent": soh,
         "soh_sd": soh_sd,
-        "soh_low_percent": soh - 2 * soh_sd if banded else None,
-        "soh_high_percent": soh + 2 * soh_sd if banded else None,
+        "soh_low_percent": low,
+        "soh_high_percent": high,
         "capacity_ah": estimate.capacity_ah,
         "capacity_sd_ah": estimate.sd_ah,
         "soh_ah_percent": soh_ah,

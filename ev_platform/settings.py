@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     shards: int = Field(1, ge=1, description="parts per day of a new lake; kept in ops/ afterwards")
 
     vehicles_file: str = Field("", description="CSV of the vehicle registry")
+    tariffs_file: str = Field("", description="CSV of charging tariffs, for the cost of charges")
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
     aws_endpoint_url: str | None = Field(
         None, validation_alias=FOREIGN["aws_endpoint_url"], description="read by S3 clients"

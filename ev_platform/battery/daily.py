@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 LOWEST_SHARE = 0.15
 """Readings within this of s0 (as a share of the scale) only magnify rounding."""
 CALIBRATION_DAYS = 60
-"""s0 is a constant of the car; it is looked for in the days up to this one, from this many on in the first ones only."""
+"""s0 is a constant of the car: looked for in all days up to this one, after so many days in the first ones only."""
 FEWEST_POINTS = 12
 DAILY = pa.schema(
     [

@@ -143,6 +143,7 @@ soc_readings i - | rows with a state of charge
 odometer_readings i - | rows with an odometer
 current_readings i - | rows with a pack current
 position_readings i - | rows with a position
+odometer_km f km | newest of the day
 values_nulled i - | values that cleaning nulled or flagged
 by_rule l - | the same by rule and signal: rule:signal:count
 unexplained_soc_percent f percent | SoC that changed in gaps or jumps without a session that explains it

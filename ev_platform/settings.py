@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     telematics_topic: str = Field("VehicleTelemetry", description="readings of telematics devices")
     telematics_live_hours: float = Field(48.0, gt=0, description="age of the oldest live counts, in event time")
 
+    tariffs_file: str = Field("", description="CSV of charging tariffs, for the cost of charges")
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
     slack_webhook_url: str = Field("", repr=False, description="incoming webhook that alerts are posted to")
     smtp_url: str = Field("", repr=False, description="smtp://user:password@host:587 or smtps://…:465")

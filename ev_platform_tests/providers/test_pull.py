@@ -79,7 +79,7 @@ def test_what_was_polled_is_compacted_once_and_cleaned_into_the_same_columns(ben
         assert frame["pack_power_kw"].dropna().iloc[0] == 7, "positive into the battery"
     if name == "bmw":
         assert abs(frame["charge_power_kw"].dropna().iloc[0] - 7.4) < 0.01
-        assert frame["battery_max_energy_kwh"].isna().all(), "-NA- is no number"
+        assert frame["battery_capacity_kwh"].isna().all(), "-NA- is no number"
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     batch_vehicles: int = Field(50, ge=1, description="vehicles per work item")
     shards: int = Field(1, ge=1, description="parts per day of a new lake; kept in ops/ afterwards")
 
+    live_store: str = Field("sqlite", repr=False, description="sqlite (in the state folder), redis://… or mongodb://…")
+
     vehicles_file: str = Field("", description="CSV of the vehicle registry")
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
     aws_endpoint_url: str | None = Field(

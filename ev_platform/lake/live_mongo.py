@@ -75,8 +75,9 @@ class MongoLiveStore:
         if counted > position.first:
             raise Overlap(f"{position} overlaps with what was counted up to {counted}")
         batch = [{"key": key, "labels": labels, "added": added} for key, (labels, added) in counts.items()]
-        own = {"_id": _position_id(table, position.source), "next": {"$lte": position.first}, "pending": None}
-        taken = self._put(self._db[POSITIONS], own, {"next": counted, "pending": {"end": position.end, "rows": batch}})
+        own = {"_id": _position_id(table, position.source), "next": {"$not": {"$gt": position.first}}, "pending": None}
+        pending = {"end": position.end, "rows": batch}
+        taken = self._put(self._db[POSITIONS], own, {"pending": pending})
         if not taken:  # another consumer was faster: look again
             return self.add_counts(table, key_columns, rows, position)
         self._finish(table, position.source)
@@ -86,7 +87,7 @@ class MongoLiveStore:
         """See `LiveStore.position`."""
         self._finish(table, source)
         found = self._db[POSITIONS].find_one({"_id": _position_id(table, source)})
-        return int(found["next"]) if found else 0
+        return int(found.get("next", 0)) if found else 0
 
     def rows(
         self,
@@ -112,7 +113,12 @@ class MongoLiveStore:
         for found in self._db[checked_name(table)].find(dict(wanted), {"d": 1}):
             yield found["_id"], found["d"]
 
-    def _put(self, collection: Any, own: Mapping[str, Any], values: Mapping[str, Any]) -> bool:  # noqa: ANN401
+    def _put(
+        self,
+        collection: Any,  # noqa: ANN401 - pymongo's generic type
+        own: Mapping[str, Any],
+        values: Mapping[str, Any],
+    ) -> bool:
         """Set the values of the document that fits `own`, or make it; False when it exists and does not fit."""
         try:
             done = collection.update_one(own, {"$set": dict(values)}, upsert=True)

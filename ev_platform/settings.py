@@ -63,6 +63,12 @@ class Settings(BaseSettings):
 
     live_store: str = Field("sqlite", repr=False, description="sqlite (in the state folder), redis://… or mongodb://…")
 
+    energy_sources: str = Field("", description="TOML of the energy sources; empty: the one in ev_platform/energy")
+    energy_start_day: date = Field(date(2011, 1, 1), description="first partition of the energy tables")
+    energy_schedules: bool = Field(False, description="whether the energy schedules run without being switched on")
+    energy_topic: str = Field("electricity_production", description="topic of the live production")
+    warehouse: str = Field("duckdb", repr=False, description="duckdb (a file in the state folder) or postgresql://…")
+
     vehicles_file: str = Field("", description="CSV of the vehicle registry")
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
     aws_endpoint_url: str | None = Field(

@@ -33,8 +33,8 @@ KINDS = ("thermal", "nuclear", "wind", "solar", "hydro", "bioenergy")
 _QUALITY = (
     "quality",
     _TEXT,
-    "ok | gap (nothing was published) | conflict (rows of the instant differ) | shifted (local time and instant disagree)"
-    " | partial (one quarter-hour of two)",
+    "ok | gap (nothing was published) | conflict (rows of the instant differ)"
+    " | shifted (local time and instant disagree) | partial (one quarter-hour of two)",
 )
 _NATURE = ("nature", _TEXT, "definitive | consolidated | real_time; null in a gap")
 _RANK = ("rank", pa.int8(), "3 definitive, 2 consolidated, 1 real time: a higher one replaces a lower one")

@@ -96,6 +96,13 @@ class Settings(BaseSettings):
     telematics_live_hours: float = Field(48.0, gt=0, description="age of the oldest live counts, in event time")
 
     tariffs_file: str = Field("", description="CSV of charging tariffs, for the cost of charges")
+
+    energy_sources: str = Field("", description="TOML of the energy sources; empty: the one in ev_platform/energy")
+    energy_start_day: date = Field(date(2011, 1, 1), description="first partition of the energy tables")
+    energy_schedules: bool = Field(False, description="whether the energy schedules run without being switched on")
+    energy_topic: str = Field("electricity_production", description="topic of the live production")
+    warehouse: str = Field("duckdb", repr=False, description="duckdb (a file in the state folder) or postgresql://…")
+
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
     slack_webhook_url: str = Field("", repr=False, description="incoming webhook that alerts are posted to")
     smtp_url: str = Field("", repr=False, description="smtp://user:password@host:587 or smtps://…:465")

@@ -23,6 +23,7 @@ PREFIXES: dict[str, str] = {
     "results": "sessions, battery health and all that is read by people",
     "ref": "vehicle registry",
     "state": "what readers remember: hashes of polled payloads, recent dead letters",
+    "energy": "French electricity and gas: raw as received, refined tables, marts",
     "ops": "offset receipts, known gaps, lake settings",
 }
 """Top-level folders of the lake and what they hold."""
@@ -140,14 +141,14 @@ def vin_of_compressed(key: str) -> str:
 def part_key(table: str, partition: str, shard: int = 0) -> str:
     """Key of one part of a partitioned table: `cleaned/date=2026-11-01/part-0000.parquet`.
 
-    The partition's own form names its column: 10 characters are a day (`date=`), 7 a month (`month=`).
+    The partition's own form names its column: 10 characters are a day (`date=`), 7 a month (`month=`), 4 a year.
     """
     return f"{partition_prefix(table, partition)}/part-{shard:04d}.parquet"
 
 
 def partition_prefix(table: str, partition: str) -> str:
     """Folder of one partition of a table, Hive style."""
-    column = {10: "date", 7: "month"}[len(partition)]
+    column = {10: "date", 7: "month", 4: "year"}[len(partition)]
     return f"{table}/{column}={partition}"
 
 
@@ -236,3 +237,13 @@ def day_bounds(day: str) -> tuple[datetime, datetime]:
     """[00:00, 24:00) of a UTC day."""
     start = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
     return start, datetime.fromtimestamp(start.timestamp() + 86_400, UTC)
+
+
+def energy_raw_prefix(source: str, partition: str) -> str:
+    """Folder of what one energy source sent for one partition, as received."""
+    return f"energy/raw/{source}/{partition}"
+
+
+def energy_csv_key(table: str, partition: str) -> str:
+    """Key of one partition of an energy mart as CSV, for people and spreadsheets."""
+    return f"energy/csv/{table}/{partition}.csv"

@@ -109,8 +109,8 @@ def _resales(sales: pl.DataFrame) -> pa.Table:
         pl.col("selling_price_usd").shift(1).over("vin").alias("previous_price_usd"),
         ((pl.col("sold_at") - before).dt.total_seconds() / 86_400).round(4).alias("days_since_previous"),
     )
-    once = pl.DataFrame({"sale_number": [1], "previous_price_usd": [None], "days_since_previous": [None]}).cast(
-        dict(figures.schema)
+    once = pl.DataFrame(
+        {"sale_number": [1], "previous_price_usd": [None], "days_since_previous": [None]}, schema=figures.schema
     )
     position = pl.DataFrame({"again": again}).select(pl.when("again").then(pl.col("again").cum_sum()).otherwise(0))
     rows = rows.hstack(pl.concat([once, figures])[position[:, 0]])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -184,7 +185,7 @@ class Kaggle:
             with zipfile.ZipFile(body) as archive, target.open("wb") as out:
                 for chunk in _member(archive, file):
                     out.write(chunk)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise UserError(f"the archive of {self._dataset} is damaged ({error}): try again") from None
         return target
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ev_platform.errors import SettingError
@@ -119,6 +119,29 @@ class Settings(BaseSettings):
     )
     ui_port: int = Field(3000, ge=1, le=65535)
 
+    market_csv: str = Field("", description="local copy of the sales file; empty: from Kaggle")
+    market_dataset: str = Field("syedanwarafridi/vehicle-sales-data", description="owner/dataset on Kaggle")
+    market_file: str = Field("car_prices.csv", description="file of that dataset")
+    market_first_month: str = Field("2014-01", pattern=r"^\d{4}-\d{2}$", description="first partition of sales")
+    kaggle_url: str = Field("https://www.kaggle.com", description="where Kaggle's API is")
+    kaggle_api_token: SecretStr = Field(
+        SecretStr(""), validation_alias=AliasChoices("EV_KAGGLE_API_TOKEN", "KAGGLE_API_TOKEN")
+    )
+    kaggle_username: str = Field("", repr=False, validation_alias=AliasChoices("EV_KAGGLE_USERNAME", "KAGGLE_USERNAME"))
+    kaggle_key: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("EV_KAGGLE_KEY", "KAGGLE_KEY"))
+
+    query_engine: Literal["duckdb", "athena"] = Field("duckdb", description="what answers SQL questions")
+    athena_database: str = Field("ev_platform", pattern=r"^[a-z0-9_]+$", description="Glue database of the lake")
+    athena_workgroup: str = "primary"
+    athena_staging_url: str = Field(
+        "", validation_alias=AliasChoices("EV_ATHENA_STAGING_URL", "S3_STAGING_DIR"), description="s3://…/ for results"
+    )
+    athena_region: str = Field("", description="empty: the region of the AWS environment")
+
+    price_table_file: str = Field("", description="CSV of new prices for residual values; empty: ratios only")
+    regions_file: str = Field("", description="GeoJSON of regions; empty: the region of the nearest prefecture")
+    cars_by_commune_file: str = Field("", description="CSV of rechargeable cars per commune, for region pressure")
+
     @field_validator("aws_endpoint_url")
     @classmethod
     def _endpoint(cls, value: str | None) -> str | None:
@@ -182,6 +205,8 @@ class Settings(BaseSettings):
 def _to_text(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
     return json.dumps(value) if isinstance(value, dict) else str(value)
 
 

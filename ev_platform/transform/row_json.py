@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ev_platform.transform.compact_lexeme import Lexeme, split_number, to_json, to_number
+from ev_platform.ingest.lexeme import Lexeme, to_json
+from ev_platform.transform.compact_lexeme import split_number, to_number
 from ev_platform.transform.tesla_json import Rows
 
 NUMBER, TEXT = "number", "text"

@@ -24,8 +24,9 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from ev_platform.ingest.lexeme import Lexeme
 from ev_platform.signals.tesla_schema import RECORDS, record_classes, record_type, timestamp_text
-from ev_platform.transform.compact_lexeme import EXACT_INTEGER, Lexeme
+from ev_platform.transform.compact_lexeme import EXACT_INTEGER
 
 _PLAIN = (1e-4, 1e15)
 """Fractions of this size are spelled alike by Go, Python and orjson."""

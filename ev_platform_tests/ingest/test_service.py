@@ -156,7 +156,7 @@ def test_stopped_it_stores_commits_and_leaves(cluster, quick, store, topic):
         assert members(quick) == 1
     assert one.report.flushes == {"stop": 10}
     assert all_committed(quick, 300)()
-    assert members(quick) == 0
+    eventually(lambda: members(quick) == 0)
     assert audit(store, committed(quick)).ok
     assert drain(quick, store, None).messages == 0
 

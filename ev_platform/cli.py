@@ -113,7 +113,9 @@ def main() -> None:
         print(f"ev: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except UserError as error:
-        print(f"ev: {error}", file=sys.stderr)
+        from ev_platform.settings import load_settings
+
+        print(f"ev: {load_settings().masked(str(error))}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -16,6 +16,7 @@ SUBJECT_MOST = 100  # limit of SNS
 
 def alert(settings: Settings, title: str, message: str) -> None:
     """Tell the operators; an unreachable SNS is logged and does not stop what was going on."""
+    title, message = settings.masked(title), settings.masked(message)
     LOG.error("%s: %s", title, message)
     if not settings.sns_topic_arn:
         return

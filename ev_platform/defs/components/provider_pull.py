@@ -68,8 +68,7 @@ class ProviderPull(dg.Component, dg.Model, dg.Resolvable):
             own = set(context.partition_keys)
             report = poll(self, platform, partial(report_other_days, context, own, key=key))
             for day in sorted(own):
-                figures = {**receipt_metadata(report), "records": report.days.get(day, 0)}
-                context.add_asset_metadata(figures, partition_key=day)
+                context.add_asset_metadata(poll_metadata(report, day), partition_key=day)
             log_poll(context, report)
 
         return raw
@@ -105,6 +104,14 @@ def poll(component: ProviderPull, platform: Platform, stored: Any) -> PullReport
         return pull(client, access, platform.store, start, only=component.vehicles, stored=stored)
     except UserError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
+
+
+def poll_metadata(report: PullReport, day: str) -> dict[str, Any]:
+    """The report as metadata: figures, and which vehicles failed, are parked or not active, with their reasons."""
+    reasons = {name: getattr(report, name) for name in ("failed", "parked", "not_active")}
+    shown = {name: dg.MetadataValue.json(dict(sorted(found.items()))) for name, found in reasons.items() if found}
+    figures = {name: value for name, value in receipt_metadata(report).items() if name not in reasons}
+    return {**figures, **shown, "records": report.days.get(day, 0)}
 
 
 def log_poll(context: dg.AssetExecutionContext, report: PullReport) -> None:

@@ -118,7 +118,7 @@ class BmwServer(StandIn):
         self._refresh.append(refresh)
         return {
             "access_token": access, "refresh_token": refresh, "id_token": self.token("bmw-id"), "expires_in": life,
-            "gcid": "standin-gcid", "token_type": "Bearer",
+            "gcid": "gcid-of-nobody", "token_type": "Bearer",
         }  # fmt: skip
 
 

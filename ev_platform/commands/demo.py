@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, time, timedelta
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 
@@ -31,6 +32,9 @@ CHUNK_BYTES = 8 * 2**20
 """Per partition, between two drains: the embedded broker keeps about twice that of compressed messages."""
 
 NIGHT_TICK = time(0, 10, tzinfo=UTC)
+
+SIDE_DEMOS = ("ev_platform.commands.demo_telematics:demo_telematics",)
+"""Functions (console, settings, requests) → problems, run after the vehicles' chain, each with data of its own."""
 
 
 def demo_scenario(vehicles: int = VEHICLES) -> Scenario:
@@ -90,9 +94,20 @@ def _run(
         requests.materialize([VEHICLES_KEY])
         requests.automation(datetime.combine(FIRST_DAY, NIGHT_TICK))  # the first look: baseline of all later ones
         produced = _simulate_days(console, settings, scenario, days, requests)
+        problems = _side_demos(console, settings, requests)
         expected = scenario.dead_letters(FIRST_DAY, FIRST_DAY + timedelta(days=days - 1))
         expected["produced"] = produced
+        requests.tally.failed_runs += problems
         return print_summary(console, platform, known, expected, requests.tally, perf_counter() - begin)
+
+
+def _side_demos(console: Console, settings: Settings, requests: object) -> list[str]:
+    """Run the parts of the other domains; returns what went wrong in them."""
+    problems: list[str] = []
+    for place in SIDE_DEMOS:
+        module, _, name = place.partition(":")
+        problems += getattr(import_module(module), name)(console, settings, requests)
+    return problems
 
 
 def _simulate_days(console: Console, settings: Settings, scenario: Scenario, days: int, requests: object) -> int:

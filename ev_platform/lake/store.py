@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,9 @@ _Store = S3Store | LocalStore | MemoryStore
 _LOCKS = ".locks"
 _LOCK_STRIPES = 64
 _PRUNE_RACES = 20
+_UNFINISHED = re.compile(r"#\d+$")
+"""Name of an object that obstore is writing; it gets its own name when it is whole."""
+_SMALL, _LARGE = 64 * 1024, 8 * 1024 * 1024
 
 
 class Versioned(NamedTuple):
@@ -120,6 +124,8 @@ class ObjectStore:
 
     def keys(self, prefix: str) -> list[str]:
         """Keys below a folder (whole path segments), sorted; every page of the listing is read."""
+        if self._root is not None:
+            return sorted(_walk(f"{self._root}/{prefix.strip('/')}".rstrip("/"), prefix.strip("/")))
         chunks = obstore.list(self._store, prefix, chunk_size=1000)
         return sorted(meta["path"] for chunk in chunks for meta in chunk if not meta["path"].startswith(_LOCKS))
 
@@ -180,8 +186,7 @@ class ObjectStore:
     def _bytes(self, key: str) -> bytes | None:
         try:
             if self._root is not None:
-                with open(f"{self._root}/{key}", "rb") as file:
-                    return file.read()
+                return _read_file(f"{self._root}/{key}")
             return bytes(obstore.get(self._store, key).bytes())
         except FileNotFoundError:
             return None
@@ -205,6 +210,33 @@ class ObjectStore:
                 except OSError:  # not empty, or another process was faster
                     break
                 current = current.parent
+
+
+def _read_file(path: str) -> bytes:
+    """Content of a file; most raw objects are small, and `open` would ask the kernel seven times for each."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        parts = [os.read(handle, _SMALL)]
+        while len(parts[-1]) == (_SMALL if len(parts) == 1 else _LARGE):
+            parts.append(os.read(handle, _LARGE))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    finally:
+        os.close(handle)
+
+
+def _walk(folder: str, prefix: str) -> Iterator[str]:
+    """Keys of the finished objects in a folder and below; a folder that is gone has none."""
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        key = f"{prefix}/{entry.name}" if prefix else entry.name
+        if entry.is_dir():
+            if entry.name != _LOCKS or prefix:
+                yield from _walk(entry.path, key)
+        elif not _UNFINISHED.search(entry.name):
+            yield key
 
 
 def _digest(data: bytes) -> str:

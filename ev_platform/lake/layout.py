@@ -10,6 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 PREFIXES: dict[str, str] = {
     "temp": "raw lines per vehicle and event day, deleted after compaction",
@@ -93,6 +94,7 @@ def temp_key(vin: str, day: str, name: str) -> str:
     return f"{temp_prefix(vin, day)}/{name}"
 
 
+@lru_cache(maxsize=1 << 14)  # every object's name is read by two rooms, a batch at a time
 def parse_temp_key(key: str) -> tuple[str, str, KafkaName | PolledName] | None:
     """(vin, day, name) of a raw buffer's key; None for a key that ingest did not write."""
     parts = key.split("/")
@@ -101,10 +103,10 @@ def parse_temp_key(key: str) -> tuple[str, str, KafkaName | PolledName] | None:
     found = _TEMP_NAME.fullmatch(parts[3])
     if found is None:
         return None
-    g = found.groupdict()
-    if g["polled"] is not None:
-        return parts[1], parts[2], PolledName(g["polled"], g["sha"], int(g["count"]))
-    name = KafkaName(g["source"], int(g["partition"]), int(g["first"]), int(g["last"]), int(g["n"]), int(g["crc"], 16))
+    source, partition, first, last, n, crc, polled, sha, count = found.groups()
+    if polled is not None:
+        return parts[1], parts[2], PolledName(polled, sha, int(count))
+    name = KafkaName(source, int(partition), int(first), int(last), int(n), int(crc, 16))
     return parts[1], parts[2], name
 
 

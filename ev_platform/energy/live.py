@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from ev_platform.energy.explore import ExplorePortal
 from ev_platform.energy.http import open_session
@@ -34,6 +36,9 @@ SOURCE = "eco2mix_regional_tr"
 MARKS = "energy_watermark"
 BACKLOG = timedelta(hours=24)
 """How far a first tick looks back without settled data, and how long a silent region holds back the question."""
+
+PARTITIONS = 3
+"""Of a topic that is made here: twelve regions, a message each per quarter-hour."""
 
 KEPT = timedelta(days=45)
 """Live rows are kept until they have long been settled, so that both can be compared."""
@@ -107,6 +112,7 @@ def produce(settings: Settings, topic: str, pairs: Sequence[tuple[bytes, bytes]]
             failed.append(str(error.str()))
 
     try:
+        _ensure_topic(producer, options, topic, settings.kafka_timeout_seconds)
         for key, value in pairs:
             producer.produce(topic, value, key, on_delivery=delivered)
         left = producer.flush(settings.kafka_timeout_seconds)
@@ -115,6 +121,19 @@ def produce(settings: Settings, topic: str, pairs: Sequence[tuple[bytes, bytes]]
     if left or failed:
         producer.purge()
         raise UserError(kafka.unreachable(settings, failed[0] if failed else "messages were not taken in time"))
+
+
+def _ensure_topic(producer: Any, options: dict[str, Any], topic: str, seconds: float) -> None:  # noqa: ANN401
+    """Create the topic where it does not exist; the embedded broker, which has no controller, makes it by itself."""
+    found = producer.list_topics(topic, timeout=seconds)
+    if found.topics[topic].error is None or found.controller_id < 0:
+        return
+    created = AdminClient(options).create_topics([NewTopic(topic, PARTITIONS)], request_timeout=seconds)
+    try:
+        created[topic].result(timeout=seconds)
+    except KafkaException as error:
+        if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+            raise
 
 
 def consume(settings: Settings, store: ObjectStore, live: LiveStore) -> tuple[int, int, int]:

@@ -14,7 +14,7 @@ import orjson
 import polars as pl
 
 from ev_platform.energy.refine_grid import FRENCH
-from ev_platform.energy.time_rules import NATURES, with_instant, with_rank
+from ev_platform.energy.time_rules import NATURES, RANKS, with_instant
 from ev_platform.lake.schemas_energy import KINDS
 
 SENT = ("code_insee_region", "libelle_region", "nature", "consommation", *FRENCH.values(), "pompage", "ech_physiques")
@@ -112,5 +112,6 @@ def _word(value: object) -> str | None:
 
 
 def _rank(nature: object) -> int:
-    frame = pl.DataFrame({"nature": [_word(nature)]}, schema={"nature": pl.String})
-    return int(with_rank(frame)["rank"].fill_null(0).item())
+    """As `time_rules.with_rank` for one text."""
+    text = nature.lower() if isinstance(nature, str) else ""
+    return next((rank for word, rank in RANKS if word in text), 0)

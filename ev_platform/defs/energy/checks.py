@@ -5,7 +5,6 @@ so the failing ones stand in its metadata.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -16,7 +15,6 @@ from ev_platform.defs.energy.assets import CUT, SOURCES, key, raw_key
 from ev_platform.defs.platform import Platform
 from ev_platform.energy import inspection
 from ev_platform.energy.tasks import ANNUAL, GRID, HALF_HOURLY
-from ev_platform.settings import load_settings
 
 MOST_SHOWN = 20
 Find = Callable[..., inspection.Problems]
@@ -122,22 +120,3 @@ def agrees_with_batch(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResu
     problems, figures = inspection.live_disagrees(platform.settings, platform.store)
     metadata = {**figures, "problems": dg.MetadataValue.json(problems)}
     return dg.AssetCheckResult(passed=not problems, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
-
-
-@dg.definitions
-def freshness() -> dg.Definitions:
-    """Freshness is watched where the schedules run (EV_ENERGY_SCHEDULES): nobody waits for data that nobody fetches."""
-    if not load_settings().energy_schedules:
-        return dg.Definitions()
-    checks = [
-        *dg.build_last_update_freshness_checks(
-            assets=[key("live")], lower_bound_delta=timedelta(hours=1), severity=dg.AssetCheckSeverity.WARN
-        ),
-        *dg.build_time_partition_freshness_checks(
-            assets=[key(name) for name in GRID], deadline_cron="0 6 * * *", severity=dg.AssetCheckSeverity.WARN
-        ),
-    ]
-    sensor = dg.build_sensor_for_freshness_checks(
-        freshness_checks=checks, name="energy_freshness", default_status=dg.DefaultSensorStatus.RUNNING
-    )
-    return dg.Definitions(asset_checks=checks, sensors=[sensor])

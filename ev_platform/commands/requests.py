@@ -88,6 +88,11 @@ class Requests:
         """One run of these assets and their checks."""
         self._execute(self._defs.resolve_implicit_global_asset_job_def(), partition, assets=keys)
 
+    def materialize_range(self, keys: Sequence[dg.AssetKey], first: str, last: str) -> None:
+        """One run of these assets and their checks over a range of partitions, as a backfill from the UI makes it."""
+        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        self._execute(self._defs.resolve_implicit_global_asset_job_def(), None, tags=tags, assets=keys)
+
     def _run_all(self, job_name: str, requests: Sequence[dg.RunRequest]) -> int:
         for request in requests:
             job = self._defs.resolve_job_def(job_name)

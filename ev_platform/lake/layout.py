@@ -243,7 +243,7 @@ def day_bounds(day: str) -> tuple[datetime, datetime]:
 
 def energy_raw_prefix(source: str, partition: str) -> str:
     """Folder of what one energy source sent for one partition, as received."""
-    return f"energy/raw/{source}/{partition}"
+    return partition_prefix(f"energy/raw/{source}", partition)
 
 
 def energy_csv_key(table: str, partition: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, time, timedelta
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 
@@ -31,6 +32,9 @@ CHUNK_BYTES = 8 * 2**20
 """Per partition, between two drains: the embedded broker keeps about twice that of compressed messages."""
 
 NIGHT_TICK = time(0, 10, tzinfo=UTC)
+
+SIDE_DEMOS: tuple[str, ...] = ("ev_platform.commands.demo_market:demo_market",)
+"""Other domains, run after the Tesla chain: functions (console, settings, requests) → problems, one line each."""
 
 
 def demo_scenario(vehicles: int = VEHICLES) -> Scenario:
@@ -92,7 +96,21 @@ def _run(
         produced = _simulate_days(console, settings, scenario, days, requests)
         expected = scenario.dead_letters(FIRST_DAY, FIRST_DAY + timedelta(days=days - 1))
         expected["produced"] = produced
-        return print_summary(console, platform, known, expected, requests.tally, perf_counter() - begin)
+        chain = perf_counter() - begin
+        problems = _side_demos(console, settings, requests)
+        return max(print_summary(console, platform, known, expected, requests.tally, chain), 1 if problems else 0)
+
+
+def _side_demos(console: Console, settings: Settings, requests: object) -> list[str]:
+    """Run `SIDE_DEMOS` one after another; returns what went wrong, printed already."""
+    problems: list[str] = []
+    for name in SIDE_DEMOS:
+        module, _, function = name.partition(":")
+        found = getattr(import_module(module), function)(console, settings, requests)
+        for problem in found:
+            console.print(f"[red]problem[/red]    {problem}", soft_wrap=True)
+        problems += found
+    return problems
 
 
 def _simulate_days(console: Console, settings: Settings, scenario: Scenario, days: int, requests: object) -> int:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import dagster as dg
 
 from ev_platform.defs.platform import Platform
+from ev_platform.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The event log has it all; on the terminal there is a progress bar."""
@@ -46,6 +48,23 @@ class Requests:
         self._resources = {"platform": platform}
         self._cursor_file = cursor_file
         self.tally = Tally()
+
+    @contextmanager
+    def with_settings(self, settings: Settings) -> Iterator[None]:
+        """Within it, sensors and assets see these settings, on the same lake and instance.
+
+        The platform of the definitions is one object, made when they were loaded; a job refuses another one.
+        """
+        loaded = (self._defs.resources or {}).get("platform")
+        platforms = [place for place in (self._resources["platform"], loaded) if isinstance(place, Platform)]
+        kept = [place.settings for place in platforms]
+        for place in platforms:
+            place.settings = settings
+        try:
+            yield
+        finally:
+            for place, before in zip(platforms, kept, strict=True):
+                place.settings = before
 
     def sensor(self, name: str) -> int:
         """One tick of a sensor; returns the number of runs it requested, which have been executed."""

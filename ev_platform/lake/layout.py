@@ -20,6 +20,8 @@ PREFIXES: dict[str, str] = {
     "results": "sessions, battery health and all that is read by people",
     "ref": "vehicle registry",
     "state": "hashes of polled payloads",
+    "market": "vehicle sales: raw snapshots, refined by year and month of sale, marts",
+    "insights": "the joins: cars with grid, market and region",
     "ops": "offset receipts, known gaps, lake settings",
 }
 """Top-level folders of the lake and what they hold."""
@@ -127,8 +129,14 @@ def part_key(table: str, partition: str, shard: int = 0) -> str:
 
 def partition_prefix(table: str, partition: str) -> str:
     """Folder of one partition of a table, Hive style."""
+    if table in YEAR_AND_MONTH:
+        return f"{table}/year={partition[:4]}/month={partition[5:7]}"
     column = {10: "date", 7: "month"}[len(partition)]
     return f"{table}/{column}={partition}"
+
+
+YEAR_AND_MONTH = frozenset({"market/sales"})
+"""Monthly tables filed by two columns, as the readers of sales expect them."""
 
 
 def table_key(table: str) -> str:

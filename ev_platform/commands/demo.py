@@ -33,7 +33,10 @@ CHUNK_BYTES = 8 * 2**20
 
 NIGHT_TICK = time(0, 10, tzinfo=UTC)
 
-SIDE_DEMOS: tuple[str, ...] = ("ev_platform.commands.demo_market:demo_market",)
+SIDE_DEMOS: tuple[str, ...] = (
+    "ev_platform.commands.demo_market:demo_market",
+    "ev_platform.commands.demo_insights:demo_insights",  # last: joins what the others made
+)
 """Other domains, run after the Tesla chain: functions (console, settings, requests) → problems, one line each."""
 
 

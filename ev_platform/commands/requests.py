@@ -74,7 +74,8 @@ class Requests:
             tick = self._defs.resolve_sensor_def(name).evaluate_tick(context)
         for event in tick.asset_events:
             self._instance.report_runless_asset_event(event)
-        return self._run_all(self._defs.resolve_sensor_def(name).job_name, tick.run_requests or [])
+        sensor = self._defs.resolve_sensor_def(name)
+        return self._run_all(None if sensor.asset_selection else sensor.job_name, tick.run_requests or [])
 
     def schedule(self, name: str, at: datetime) -> int:
         """One tick of a schedule at that time; returns the number of runs it requested, which have been executed."""
@@ -107,10 +108,13 @@ class Requests:
         """One run of these assets and their checks."""
         self._execute(self._defs.resolve_implicit_global_asset_job_def(), partition, assets=keys)
 
-    def _run_all(self, job_name: str, requests: Sequence[dg.RunRequest]) -> int:
+    def _run_all(self, job_name: str | None, requests: Sequence[dg.RunRequest]) -> int:
+        """Without a job's name the requests select assets themselves."""
         for request in requests:
-            job = self._defs.resolve_job_def(job_name)
-            self._execute(job, request.partition_key, request.run_config, request.tags)
+            job = (
+                self._defs.resolve_job_def(job_name) if job_name else self._defs.resolve_implicit_global_asset_job_def()
+            )
+            self._execute(job, request.partition_key, request.run_config, request.tags, request.asset_selection)
         return len(requests)
 
     def _execute(

@@ -45,6 +45,8 @@ MOST_TICKS = 10
 SIDE_DEMOS: tuple[str, ...] = (
     "ev_platform.commands.demo_telematics:demo_telematics",
     "ev_platform.commands.demo_energy:demo_energy",
+    "ev_platform.commands.demo_market:demo_market",
+    "ev_platform.commands.demo_insights:demo_insights",  # last: joins what the others made
 )
 """What the side domains show after the chain: functions (console, settings, requests) → problems, imported when run."""
 

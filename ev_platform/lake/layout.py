@@ -25,6 +25,8 @@ PREFIXES: dict[str, str] = {
     "ref": "vehicle registry",
     "state": "what readers remember: hashes of polled payloads, recent dead letters",
     "energy": "French electricity and gas: raw as received, refined tables, marts",
+    "market": "vehicle sales: raw snapshots, refined by year and month of sale, marts",
+    "insights": "the joins: cars with grid, market and region",
     "ops": "offset receipts, known gaps, lake settings",
 }
 """Top-level folders of the lake and what they hold."""
@@ -150,8 +152,14 @@ def part_key(table: str, partition: str, shard: int = 0) -> str:
 
 def partition_prefix(table: str, partition: str) -> str:
     """Folder of one partition of a table, Hive style."""
+    if table in YEAR_AND_MONTH:
+        return f"{table}/year={partition[:4]}/month={partition[5:7]}"
     column = {10: "date", 7: "month", 4: "year"}[len(partition)]
     return f"{table}/{column}={partition}"
+
+
+YEAR_AND_MONTH = frozenset({"market/sales"})
+"""Monthly tables filed by two columns, as the readers of sales expect them."""
 
 
 def table_key(table: str) -> str:

@@ -130,6 +130,22 @@ class ObjectStore:
         data = bytes(found.bytes())
         return Versioned(data, found.meta["e_tag"] if self._root is None else _digest(data))
 
+    def open(self, key: str) -> Any:  # noqa: ANN401 - obstore's reader, a file that can be read and sought
+        """An object to read ranges of, without fetching all of it.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        return obstore.open_reader(self._store, key)
+
+    def size(self, key: str) -> int:
+        """Bytes of an object.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        return int(obstore.head(self._store, key)["size"])
+
     def exists(self, key: str) -> bool:
         """Whether the object exists."""
         self.requests.add("GET")

@@ -5,7 +5,7 @@ import logging
 
 import dagster as dg
 
-from ev_platform.defs.ops import alerts
+from ev_platform.alerts.channels import deliver
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.raw import sensors
 from ev_platform.defs.raw.assets import raw_tesla
@@ -42,7 +42,7 @@ def test_a_failed_drain_tells_no_secret(tmp_path, caplog, capfd, monkeypatch):
             raise_on_error=False,
         )
         assert not result.success
-        alerts.alert(settings, "failed", f"password {CANARY}-2 of sasl.password={CANARY}")
+        deliver(settings, "failed", f"password {CANARY}-2 of sasl.password={CANARY}")
         written = b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
         assert b"127.0.0.1:9 does not answer" in written  # the right place to look
         assert CANARY.encode() not in written

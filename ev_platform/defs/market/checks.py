@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from ev_platform.alerts import Alert, Alerts
 from ev_platform.defs.market.assets import MARKET_DRIFT, MARKET_MODELS, MARKET_QUARANTINE, MARKET_SALES
-from ev_platform.defs.ops.alerts import alert
 from ev_platform.defs.platform import Platform
 from ev_platform.lake.schemas_market import DEPRECIATION, DRIFT
 from ev_platform.market import tasks
@@ -55,7 +55,8 @@ def no_drift(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
     """A market that moved, or a file that changed: somebody should look."""
     lines = drifted(tasks.read_table(platform.store, "market/drift", DRIFT))
     if lines:
-        alert(platform.settings, "sales market drifted", "\n".join(lines))
+        key = f"check:{MARKET_DRIFT.to_user_string()}:no_drift"  # as the health sensor has it, which tells its end
+        Alerts(platform.settings, platform.store).tell(Alert(key, "sales market drifted", "\n".join(lines)))
     return dg.AssetCheckResult(
         passed=not lines, severity=dg.AssetCheckSeverity.WARN, metadata={"drifted": dg.MetadataValue.json(lines)}
     )

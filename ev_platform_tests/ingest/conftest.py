@@ -1,6 +1,9 @@
 """One mock broker for the whole room; every test has its own topic and group on it."""
 
 import itertools
+import json
+import os
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -33,6 +36,18 @@ def own_cluster():
 def s3_bucket():
     with moto_bucket() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def real_kafka():
+    """Bootstrap address of the Apache Kafka that `make services` has started; skips without one, except in CI."""
+    state = Path(".cache/services/services.json")
+    address = json.loads(state.read_text()).get("kafka") if state.exists() else None
+    if address:
+        return address
+    if os.environ.get("CI"):
+        pytest.fail("CI needs the real services: make services")
+    pytest.skip("no real Kafka: make services")
 
 
 @pytest.fixture

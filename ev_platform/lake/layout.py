@@ -21,7 +21,7 @@ PREFIXES: dict[str, str] = {
     "results": "sessions, battery health and all that is read by people",
     "ref": "vehicle registry",
     "state": "what readers remember: hashes of polled payloads, recent dead letters",
-    "ops": "offset receipts, known gaps, lake settings",
+    "ops": "offset receipts, known gaps, moved offsets, redriven dead letters, lake settings",
 }
 """Top-level folders of the lake and what they hold."""
 

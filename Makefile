@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo up test test-long lint bench lock clean
+.PHONY: help demo up test test-long lint bench lock clean services services-stop storm
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,12 @@ demo: .venv/.core ## the main job end to end, headless: simulated fleet → Kafk
 up: .venv/.core ## the live stack: broker, simulated fleet, Dagster UI and daemon; Ctrl-C stops all of it
 	$(BIN)/ev up
 
+services: .venv/.core ## a real Kafka (Java, Maven) and a real S3 server (Go) on loopback, for the tests; `make services-stop` ends them
+	$(BIN)/python -m services start
+
+services-stop: .venv/.core ## stops what `make services` started
+	$(BIN)/python -m services stop
+
 test: .venv/.dev ## the test suite
 	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile
 
@@ -43,6 +49,9 @@ lint: .venv/.dev ## ruff, strict types, import rules, Dagster definitions
 
 bench: .venv/.dev ## benchmarks as ratios, writes docs/benchmarks.md; BENCH="compact drain" runs only those
 	$(BIN)/python -m bench $(BENCH)
+
+storm: .venv/.dev ## the crash storm: hundreds of kills, then every message exactly once; writes docs/benchmarks.md
+	$(BIN)/python -m ev_platform_tests.storm
 
 lock: ## writes the lock files anew (versions, markers and hashes; no addresses)
 	@test -x .cache/lock/bin/uv || { $(PYTHON) -m venv .cache/lock && .cache/lock/bin/pip install -q uv==0.13.9; }

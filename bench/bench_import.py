@@ -1,4 +1,4 @@
-"""Import of files: rows per minute, memory, growth with the rows, a wide file, and the same rows by a plain loop.
+"""Import of files: rows per minute and memory, growth with the rows, a wide file, and the same rows by a plain loop.
 
 The baseline is what one would write first: csv.DictReader, datetime, json.dumps and sha256 per row. It does less: no
 units, no decimal rules, no check against the lake.

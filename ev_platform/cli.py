@@ -12,10 +12,13 @@ from typing import Annotated
 
 import typer
 
-from ev_platform.commands import telematics_cli
+from ev_platform.commands import dead_letters_cli, market_cli, offsets_cli, telematics_cli
 from ev_platform.errors import SettingError, UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(dead_letters_cli.app, name="dead-letters")
+app.add_typer(market_cli.app, name="market")
+app.add_typer(offsets_cli.app, name="offsets")
 app.add_typer(telematics_cli.app, name="telematics")
 
 
@@ -56,13 +59,17 @@ def simulate(
     real_time: Annotated[bool, typer.Option(help="at the pace of the clock, after catching up")] = False,
     faults: Annotated[bool, typer.Option(help="duplicates, late data, clock errors, …")] = True,
     truth: Annotated[Path | None, typer.Option(help="folder for the truth and the vehicle registry")] = None,
+    payload: Annotated[str, typer.Option("--format", help="json (decoded records) or protobuf")] = "json",
 ) -> None:
     """Produces a simulated fleet's messages to the broker of EV_KAFKA_BOOTSTRAP, on a topic of its own."""
     from ev_platform.commands.simulate import run_simulate
     from ev_platform.settings import load_settings
     from ev_platform.simulate.scenario import Scenario
 
-    scenario = Scenario(seed=seed, vehicles=vehicles, first_day=first_day.date(), faults=faults)
+    if payload not in ("json", "protobuf"):
+        raise SettingError(f"--format {payload}: write json or protobuf")
+    binary = payload == "protobuf"
+    scenario = Scenario(seed=seed, vehicles=vehicles, first_day=first_day.date(), faults=faults, protobuf=binary)
     run_simulate(load_settings(), scenario, last_day.date() if last_day else None, real_time=real_time, truth=truth)
 
 
@@ -117,6 +124,15 @@ def replay(
 
 
 @app.command()
+def ingest() -> None:
+    """The long-running consumer: joins the group, writes raw buffers, commits what is durable; SIGTERM ends it."""
+    from ev_platform.commands.ingest import run_ingest
+    from ev_platform.settings import load_settings
+
+    run_ingest(load_settings())
+
+
+@app.command()
 def run(
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="first day (UTC)")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="last day (UTC)")],
@@ -126,6 +142,25 @@ def run(
     from ev_platform.settings import load_settings
 
     raise typer.Exit(run_days(load_settings(), first.date(), last.date()))
+
+
+@app.command()
+def txid(
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="first event day (UTC)")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="last event day (UTC)")],
+    vin: Annotated[str | None, typer.Option(help="only this vehicle")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="most holes shown")] = 20,
+) -> None:
+    """Records that vehicles have sent and nobody received, by the numbering of their connections (compressed days)."""
+    from ev_platform.commands.txid import run_txid
+    from ev_platform.lake.layout import valid_vin
+    from ev_platform.settings import load_settings
+
+    if last < first:
+        raise UserError(f"--to {last.date()} is before --from {first.date()}")
+    if vin is not None and not valid_vin(vin):
+        raise UserError(f"--vin {vin}: not a VIN (17 capital letters and digits without I, O, Q)")
+    run_txid(load_settings(), first.date(), last.date(), vin, limit)
 
 
 @app.command()
@@ -139,6 +174,19 @@ def doctor(
     raise typer.Exit(run_doctor(load_settings(), whole_lake=audit))
 
 
+@app.command()
+def explain(
+    vin: Annotated[str, typer.Argument(help="vehicle")],
+    at: Annotated[str, typer.Option("--at", help="time, UTC unless it names an offset: 2026-11-03T07:12:30")],
+    around: Annotated[float, typer.Option(min=0, help="seconds before and after it")] = 60,
+) -> None:
+    """Why the data say what they say: raw value, cleaned value, rule, and the segment that holds the time."""
+    from ev_platform.commands.explain import run_explain
+    from ev_platform.settings import load_settings
+
+    run_explain(load_settings(), vin, at, around)
+
+
 def main() -> None:
     """Entry point: an error that a user can cause is one line on stderr, never a traceback."""
     try:
@@ -147,7 +195,9 @@ def main() -> None:
         print(f"ev: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except UserError as error:
-        print(f"ev: {error}", file=sys.stderr)
+        from ev_platform.settings import load_settings
+
+        print(f"ev: {load_settings().masked(str(error))}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

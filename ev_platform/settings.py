@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ev_platform.errors import SettingError
 
 Words = Annotated[tuple[str, ...], NoDecode]
 
+
+_SECRET_OPTION = re.compile(r"password|passphrase|secret|credential|jaas|oauthbearer\.config|\.pem$")
+"""Names of librdkafka's options whose values nobody may see."""
+
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_SHORTEST_SECRET = 3
+"""Shorter words are everywhere in any text; masking them would tell which letter it is."""
 
 FOREIGN = {"dagster_home_dir": "DAGSTER_HOME", "aws_endpoint_url": "AWS_ENDPOINT_URL"}
 """Settings that belong to others: read under their own names, handed on as they are."""
@@ -51,27 +59,96 @@ class Settings(BaseSettings):
     buffer_min_bytes: int = Field(0, ge=0)
     buffer_max_seconds: float = Field(300.0, gt=0)
     buffer_memory_bytes: int = Field(256 * 2**20, ge=2**20, description="open and in-flight buffers together")
-    message_max_bytes: int = Field(2**20, ge=1024, description="larger payloads are dead letters")
+    message_max_bytes: int = Field(2**20, ge=1024, le=2**23, description="larger payloads are dead letters")
+
+    dead_letter_max_share: float = Field(
+        0.5, gt=0, le=1, description="reading stops when more of the last 1,000 messages are dead letters; 1: never"
+    )
+
     drain_max_messages: int = Field(200_000, ge=1, description="bound of one drain")
     drain_min_messages: int = Field(1, ge=1, description="lag that starts a drain")
     drain_runs_kept_hours: float = Field(48.0, gt=0, description="finished drain runs older than this are purged")
+
+    commit_seconds: float = Field(30.0, gt=0, description="the ingest service writes a receipt and commits this often")
+    upload_threads: int = Field(8, ge=1, le=64, description="objects written at once")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus endpoint of `ev ingest`; 0: none")
+    metrics_host: str = Field("127.0.0.1", description="address that endpoint listens on")
 
     engine: Literal["local"] = "local"
     workers: int = Field(2, ge=1, description="processes of the local engine")
     batch_vehicles: int = Field(50, ge=1, description="vehicles per work item")
     shards: int = Field(1, ge=1, description="parts per day of a new lake; kept in ops/ afterwards")
 
+    high_mobility_url: str = Field("https://api.high-mobility.com", description="or the sandbox's host")
+    high_mobility_client_id: str = ""
+    high_mobility_client_secret: str = Field("", repr=False)
+    high_mobility_private_key_file: str = Field("", description="PEM, for a signed assertion instead of the secret")
+    high_mobility_key_id: str = ""
+    bmw_url: str = "https://api-cardata.bmwgroup.com"
+    bmw_auth_url: str = "https://customer.bmwgroup.com"
+    bmw_client_id: str = Field("", description="then: ev providers login bmw")
+    bmw_container_id: str = Field("", description="empty: made by the first poll")
+    mobilisights_url: str = Field("", description="as the contract names it; no public host is known")
+    mobilisights_email: str = ""
+    mobilisights_password: str = Field("", repr=False)
+    mobilisights_fleets: str = Field("", description="fleet ids, comma-separated; empty: all")
+    tesla_rest_url: str = Field("https://fleet-api.prd.eu.vn.cloud.tesla.com", description="host of the region")
+    tesla_rest_auth_url: str = "https://fleet-auth.prd.vn.cloud.tesla.com"
+    tesla_rest_client_id: str = ""
+    tesla_rest_refresh_token: str = Field("", repr=False, description="the first one; it rotates in the token store")
+
+    vehicles_file: str = Field("", description="CSV or TOML of the vehicle registry")
     live_store: str = Field("sqlite", repr=False, description="sqlite (in the state folder), redis://… or mongodb://…")
 
-    vehicles_file: str = Field("", description="CSV of the vehicle registry")
     telematics_topic: str = Field("VehicleTelemetry", description="readings of telematics devices")
     telematics_live_hours: float = Field(48.0, gt=0, description="age of the oldest live counts, in event time")
 
+    tariffs_file: str = Field("", description="CSV of charging tariffs, for the cost of charges")
+
+    energy_sources: str = Field("", description="TOML of the energy sources; empty: the one in ev_platform/energy")
+    energy_start_day: date = Field(date(2011, 1, 1), description="first partition of the energy tables")
+    energy_schedules: bool = Field(False, description="whether the energy schedules run without being switched on")
+    energy_topic: str = Field("electricity_production", description="topic of the live production")
+    warehouse: str = Field("duckdb", repr=False, description="duckdb (a file in the state folder) or postgresql://…")
+
     sns_topic_arn: str = Field("", validation_alias=AliasChoices("EV_SNS_TOPIC_ARN", "SNS_TOPIC_ARN"))
+    slack_webhook_url: str = Field("", repr=False, description="incoming webhook that alerts are posted to")
+    smtp_url: str = Field("", repr=False, description="smtp://user:password@host:587 or smtps://…:465")
+    alert_email_to: Words = ()
+    alert_email_from: str = "ev_platform@localhost"
+    alert_repeat_hours: float = Field(24.0, gt=0, description="an alert that stays open is sent again after this")
+    alert_lag_messages: int = Field(500_000, ge=1, description="unread messages that raise an alert")
+    alert_dead_letter_percent: float = Field(5.0, ge=0, le=100, description="of the last hour's messages")
+    alert_sensor_minutes: float = Field(10.0, gt=0, description="longest silence of the sensor kafka_lag")
+    ui_url: str = Field("", description="address of the Dagster UI for links in alerts; empty: this machine's")
+
     aws_endpoint_url: str | None = Field(
         None, validation_alias=FOREIGN["aws_endpoint_url"], description="read by S3 clients"
     )
     ui_port: int = Field(3000, ge=1, le=65535)
+
+    market_csv: str = Field("", description="local copy of the sales file; empty: from Kaggle")
+    market_dataset: str = Field("syedanwarafridi/vehicle-sales-data", description="owner/dataset on Kaggle")
+    market_file: str = Field("car_prices.csv", description="file of that dataset")
+    market_first_month: str = Field("2014-01", pattern=r"^\d{4}-\d{2}$", description="first partition of sales")
+    kaggle_url: str = Field("https://www.kaggle.com", description="where Kaggle's API is")
+    kaggle_api_token: SecretStr = Field(
+        SecretStr(""), validation_alias=AliasChoices("EV_KAGGLE_API_TOKEN", "KAGGLE_API_TOKEN")
+    )
+    kaggle_username: str = Field("", repr=False, validation_alias=AliasChoices("EV_KAGGLE_USERNAME", "KAGGLE_USERNAME"))
+    kaggle_key: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("EV_KAGGLE_KEY", "KAGGLE_KEY"))
+
+    query_engine: Literal["duckdb", "athena"] = Field("duckdb", description="what answers SQL questions")
+    athena_database: str = Field("ev_platform", pattern=r"^[a-z0-9_]+$", description="Glue database of the lake")
+    athena_workgroup: str = "primary"
+    athena_staging_url: str = Field(
+        "", validation_alias=AliasChoices("EV_ATHENA_STAGING_URL", "S3_STAGING_DIR"), description="s3://…/ for results"
+    )
+    athena_region: str = Field("", description="empty: the region of the AWS environment")
+
+    price_table_file: str = Field("", description="CSV of new prices for residual values; empty: ratios only")
+    regions_file: str = Field("", description="GeoJSON of regions; empty: the region of the nearest prefecture")
+    cars_by_commune_file: str = Field("", description="CSV of rechargeable cars per commune, for region pressure")
 
     @field_validator("aws_endpoint_url")
     @classmethod
@@ -81,7 +158,7 @@ class Settings(BaseSettings):
             raise ValueError("write http://host:port or https://…, or unset it for Amazon S3")
         return value
 
-    @field_validator("kafka_topics", mode="before")
+    @field_validator("kafka_topics", "alert_email_to", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
@@ -112,6 +189,31 @@ class Settings(BaseSettings):
         """Folder of Dagster's instance: DAGSTER_HOME, else one in the state folder."""
         return (self.dagster_home_dir or self.state_dir / "dagster").expanduser().resolve()
 
+    @cached_property
+    def ui(self) -> str:
+        """Address of the Dagster UI, without a slash at its end."""
+        return (self.ui_url or f"http://127.0.0.1:{self.ui_port}").rstrip("/")
+
+    @property
+    def shown_kafka_options(self) -> dict[str, str]:
+        """EV_KAFKA_OPTIONS with secrets masked."""
+        options = sorted(self.kafka_options.items())
+        return {name: "***" if _SECRET_OPTION.search(name) else self.masked(value) for name, value in options}
+
+    def masked(self, text: str) -> str:
+        """A text without the secrets of these settings: for every log line, error and page that may quote them.
+
+        Masks the values of secret settings and Kafka options wherever they stand, and user:password@ in URLs.
+        """
+        secrets = {value for name, value in self.kafka_options.items() if _SECRET_OPTION.search(name)}
+        hidden = {name: field for name, field in type(self).model_fields.items() if not field.repr}
+        values = {name: getattr(self, name) for name, field in hidden.items() if getattr(self, name) != field.default}
+        secrets |= {value for value in values.values() if isinstance(value, str)}
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "***")
+        return _USERINFO.sub("***", text)
+
     def with_changes(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting's value
         """A copy with other values."""
         return self.model_copy(update=changes)
@@ -131,6 +233,8 @@ class Settings(BaseSettings):
 def _to_text(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
     return json.dumps(value) if isinstance(value, dict) else str(value)
 
 

@@ -29,6 +29,10 @@ class Estimate:
     shared_sd_kwh: standard deviation of what all methods share (SHARED_SD).
     n: sessions used, or days for energy_remaining. sum_delta_soc: percent of SoC covered by the evidence used.
     reasons: why there is no number, or `reason:count` of the evidence left out.
+    capacity_ah, sd_ah: charge capacity and its whole standard deviation, by methods that see charge.
+    kwh_per_ah: mean energy per charge of the same evidence, which turns one into the other.
+    offset_a, offset_sd_a, per_offset: what the current sensor reads too low, and d ln(capacity_ah)/d offset.
+    soh_percent, soh_sd: by methods that see state of health itself.
     """
 
     method: str
@@ -38,6 +42,14 @@ class Estimate:
     n: int = 0
     sum_delta_soc: float = 0.0
     reasons: tuple[str, ...] = field(default=())
+    capacity_ah: float | None = None
+    sd_ah: float | None = None
+    kwh_per_ah: float | None = None
+    offset_a: float | None = None
+    offset_sd_a: float | None = None
+    per_offset: float | None = None
+    soh_percent: float | None = None
+    soh_sd: float | None = None
 
     @property
     def sd_kwh(self) -> float | None:

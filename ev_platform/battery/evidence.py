@@ -17,6 +17,8 @@ import polars.selectors as cs
 import pyarrow as pa
 
 from ev_platform.battery.estimate import PLAUSIBLE_KWH
+from ev_platform.battery.evidence_current import current_windows
+from ev_platform.battery.evidence_given import full_ranges, maker_values
 
 CLEANED_TYPES: dict[str, pl.DataType] = {
     "vin": pl.String(),
@@ -26,6 +28,12 @@ CLEANED_TYPES: dict[str, pl.DataType] = {
     "battery_energy_kwh": pl.Float64(),
     "battery_temp_min_c": pl.Float64(),
     "battery_temp_max_c": pl.Float64(),
+    "pack_current_a": pl.Float64(),
+    "pack_voltage_v": pl.Float64(),
+    "rated_range_km": pl.Float64(),
+    "soh_oem_percent": pl.Float64(),
+    "battery_capacity_ah": pl.Float64(),
+    "battery_capacity_kwh": pl.Float64(),
 }
 CLEANED_COLUMNS = tuple(CLEANED_TYPES)
 """Columns of `cleaned` that battery health reads; one that a lake does not have counts as never observed."""
@@ -55,6 +63,12 @@ LIMITS = {
     "battery_temp_min_c": (-60.0, 100.0),
     "battery_temp_max_c": (-60.0, 100.0),
     "battery_temp_mean_c": (-60.0, 100.0),
+    "pack_current_a": (-2000.0, 2000.0),
+    "pack_voltage_v": (10.0, 1500.0),
+    "rated_range_km": (0.0, 1500.0),
+    "soh_oem_percent": (1.0, 130.0),
+    "battery_capacity_ah": (1.0, 1500.0),
+    "battery_capacity_kwh": (1.0, PLAUSIBLE_KWH[1]),
 }
 """Values outside are no observations. Cleaning nulls them already; a table from elsewhere may not have been cleaned."""
 
@@ -64,6 +78,8 @@ MATCH_SOC_STEP = 1.0
 """Largest SoC step between the two readings around an energy reading, if one of them is further away than that."""
 TEMPERATURE_MINUTES = 60
 """A pack's temperature changes slowly: a reading this old (or this early) still describes it."""
+FULL_SOC = 99.0
+"""SoC from which a charge counts as full: the anchor of an iron phosphate pack's SoC."""
 WHOLE_SHARE = 0.95
 """Share of whole numbers from which a SoC feed is taken to be an integer feed."""
 
@@ -73,12 +89,17 @@ class Evidence(NamedTuple):
 
     points: vin, day, soc_percent, battery_energy_kwh, battery_temp_c: medians per vehicle, UTC day and SoC percent.
     charges: the charge sessions of the month, columns of `SESSION_TYPES`, and battery_temp_start_c, battery_temp_end_c.
-    coverage: vin, soc_is_whole, soc_max: one row per vehicle seen.
+    coverage: vin, soc_is_whole, soc_max, days_since_full: one row per vehicle seen.
+    windows: charge moved between two steps of SoC (evidence_current.py).
+    ranges, given: what the vehicle says of itself, per day (evidence_given.py).
     """
 
     points: pl.DataFrame
     charges: pl.DataFrame
     coverage: pl.DataFrame
+    windows: pl.DataFrame
+    ranges: pl.DataFrame
+    given: pl.DataFrame
 
 
 def month_bounds(month: str) -> tuple[datetime, datetime]:
@@ -121,7 +142,10 @@ def collect_evidence(cleaned: pa.Table, sessions: pa.Table, vehicles: pa.Table, 
     rows = frame(cleaned, CLEANED_TYPES).filter(pl.col("time").is_between(first, after, closed="left"))
     all_sessions = frame(sessions, SESSION_TYPES).filter(pl.col("start").is_between(first, after, closed="left"))
     seen = pl.concat([rows.select("vin"), all_sessions.select("vin")]).unique().drop_nulls()
-    rows = _one_provider(_paired(rows), vehicles)
+    known = rows.filter(pl.col("vin").is_not_null()).unique()
+    rows, chosen = _one_provider(_paired(known), vehicles)
+    own = known.join(chosen, on=["vin", "provider"], how="semi", nulls_equal=True)
+    temperature = pl.mean_horizontal("battery_temp_min_c", "battery_temp_max_c")
     # One session per vehicle and start, so that a repeat cannot count twice; of two versions the longer one.
     charges = (
         all_sessions.filter(pl.col("kind") == "charge", pl.col("vin").is_not_null())
@@ -131,17 +155,22 @@ def collect_evidence(cleaned: pa.Table, sessions: pa.Table, vehicles: pa.Table, 
     )
     charges = _with_temperature(_with_temperature(charges, rows, "start"), rows, "end")
     coverage = seen.join(_coverage(rows), on="vin", how="left").sort("vin")
-    return Evidence(_points(rows), charges, coverage)
+    windows = current_windows(own.with_columns(battery_temp_c=temperature))
+    return Evidence(_points(rows), charges, coverage, windows, full_ranges(rows), maker_values(known))
 
 
 def concat_evidence(parts: Iterable[Evidence]) -> Evidence:
     """Evidence of several batches of whole vehicles as one: equal to the evidence of all of them at once."""
-    points, charges, coverage = zip(*parts, strict=True)
-    return Evidence(
-        pl.concat(points).sort("vin", "day", "soc_percent", "battery_energy_kwh"),
-        pl.concat(charges).sort("vin", "start"),
-        pl.concat(coverage).sort("vin"),
+    keys = (
+        ["vin", "day", "soc_percent", "battery_energy_kwh"],
+        ["vin", "start"],
+        ["vin"],
+        ["vin", "time", "delta_soc", "charge_ah"],
+        ["vin", "day"],
+        ["vin", "day"],
     )
+    tables = zip(*parts, strict=True)
+    return Evidence(*(pl.concat(found).sort(key) for found, key in zip(tables, keys, strict=True)))
 
 
 def _paired(rows: pl.DataFrame) -> pl.DataFrame:
@@ -156,11 +185,14 @@ def _paired(rows: pl.DataFrame) -> pl.DataFrame:
         rows.with_columns(
             battery_temp_c=pl.mean_horizontal("battery_temp_min_c", "battery_temp_max_c"),
         )
-        .drop("battery_temp_min_c", "battery_temp_max_c")
-        .filter(pl.col("vin").is_not_null())
-        .filter(pl.any_horizontal(pl.col("soc_percent", "battery_energy_kwh", "battery_temp_c").is_not_null()))
+        .select(*key, "time", "soc_percent", "battery_energy_kwh", "battery_temp_c", "rated_range_km")
+        .filter(
+            pl.any_horizontal(
+                pl.col("soc_percent", "battery_energy_kwh", "battery_temp_c", "rated_range_km").is_not_null()
+            )
+        )
         .unique()
-        .sort(*key, "time", "soc_percent", "battery_energy_kwh", "battery_temp_c")
+        .sort(*key, "time", "soc_percent", "battery_energy_kwh", "battery_temp_c", "rated_range_km")
     )
     soc, temp = pl.col("soc_percent"), pl.col("battery_temp_c")
     soc_time = pl.when(soc.is_not_null()).then(pl.col("time"))
@@ -168,8 +200,8 @@ def _paired(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(
         soc_before=soc.forward_fill().over(key),
         soc_after=soc.backward_fill().over(key),
-        before=((pl.col("time") - soc_time.forward_fill().over(key)).dt.total_microseconds() / 1e6),
-        after=((soc_time.backward_fill().over(key) - pl.col("time")).dt.total_microseconds() / 1e6),
+        before=((pl.col("time") - soc_time.forward_fill().over(key)).dt.total_microseconds() * 1e-6),
+        after=((soc_time.backward_fill().over(key) - pl.col("time")).dt.total_microseconds() * 1e-6),
         temp_before=temp.forward_fill().over(key),
         temp_after=temp.backward_fill().over(key),
         temp_age=pl.col("time") - temp_time.forward_fill().over(key),
@@ -192,10 +224,10 @@ def _paired(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _one_provider(rows: pl.DataFrame, vehicles: pa.Table) -> pl.DataFrame:
-    """Rows of one provider per vehicle, because providers may mean different energies by the same name.
+def _one_provider(rows: pl.DataFrame, vehicles: pa.Table) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of one provider per vehicle, since the same name may mean different energies; and (vin, provider).
 
-    The registry's preferred provider if it has pairs, else the one with most pairs, ties by name.
+    The registry's preferred provider if it has pairs, else the one with most pairs, then most SoC, ties by name.
     """
     registry = frame(vehicles, {"vin": pl.String(), "provider": pl.String()})
     registry = registry.sort("vin", "provider").unique(subset="vin", keep="first", maintain_order=True)
@@ -203,17 +235,17 @@ def _one_provider(rows: pl.DataFrame, vehicles: pa.Table) -> pl.DataFrame:
     pair = pl.col("soc_matched").is_not_null() & pl.col("battery_energy_kwh").is_not_null()
     chosen = (
         rows.group_by("vin", "provider")
-        .agg(pairs=pair.sum())
+        .agg(pairs=pair.sum(), n=pl.col("soc_percent").count())
         .join(registry, on=["vin", "provider"], how="left", nulls_equal=True)
         .with_columns(preferred=pl.col("preferred").fill_null(value=False) & (pl.col("pairs") > 0))
         .sort(
-            ["vin", "preferred", "pairs", "provider"],
-            descending=[False, True, True, False],
+            ["vin", "preferred", "pairs", "n", "provider"],
+            descending=[False, True, True, True, False],
         )
         .unique(subset="vin", keep="first", maintain_order=True)
         .select("vin", "provider")
     )
-    return rows.join(chosen, on=["vin", "provider"], how="semi", nulls_equal=True)
+    return rows.join(chosen, on=["vin", "provider"], how="semi", nulls_equal=True), chosen
 
 
 def _points(rows: pl.DataFrame) -> pl.DataFrame:
@@ -252,9 +284,11 @@ def _with_temperature(charges: pl.DataFrame, rows: pl.DataFrame, at: str) -> pl.
 
 
 def _coverage(rows: pl.DataFrame) -> pl.DataFrame:
-    """Per vehicle: whether its SoC comes in whole percents, and the highest one seen; null without any SoC."""
-    soc = pl.col("soc_percent")
+    """Per vehicle: whether its SoC comes in whole percents, the highest one seen, days since it was full; or null."""
+    soc, time = pl.col("soc_percent"), pl.col("time")
+    full = time.filter(soc >= FULL_SOC).max()
     return rows.group_by("vin").agg(
         soc_is_whole=(soc == soc.round()).mean() >= WHOLE_SHARE,
         soc_max=soc.max(),
+        days_since_full=(time.filter(soc.is_not_null()).max() - full).dt.total_seconds() * (1 / 86_400),
     )

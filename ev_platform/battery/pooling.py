@@ -5,7 +5,8 @@ Belongs here: weighting, the check of agreement, thin evidence. Not here: how a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from ev_platform.battery.estimate import TOO_LITTLE_EVIDENCE, Estimate
 
 METHOD = "pooled"
 
+MEAN_VOLTAGE_SD = 0.015
+"""Error of turning charge into energy by the mean voltage of the same windows, relative."""
 DISAGREE = 2.0
 """Birge ratio from which methods are said to disagree: with two methods, a difference of two standard deviations."""
 
@@ -43,3 +46,45 @@ def pool(estimates: Sequence[Estimate]) -> Estimate:
         if birge > DISAGREE:
             reasons = ("methods_disagree", *reasons)
     return Estimate(METHOD, capacity, sd, float(weights @ shared), n, covered, reasons)
+
+
+def publish(energy: Sequence[Estimate], others: Mapping[str, Estimate]) -> Estimate:
+    """The published answer: the pooled energy methods, else the next best evidence, which is then named.
+
+    Order where no energy method has a number: charge by the pack's current times its mean voltage, rated range, the
+    manufacturer. Charge capacity stands beside energy, from the current, else from the manufacturer.
+
+    Args:
+        energy: the methods that measure energy; pooled by `pool`.
+        others: estimates by method: current, rated_range, manufacturer.
+    """
+    answer = pool(energy)
+    current, stated = others.get("current"), others.get("manufacturer")
+    if answer.capacity_kwh is None:
+        named = (
+            (name, _as_energy(others[name])) for name in ("current", "rated_range", "manufacturer") if name in others
+        )
+        name, found = next(((n, one) for n, one in named if one.capacity_kwh is not None), ("", None))
+        if found is not None:
+            reasons = (f"fallback:{name}", *(r for r in answer.reasons if r != TOO_LITTLE_EVIDENCE))
+            answer = replace(found, method=METHOD, reasons=reasons)
+    charge = current if current is not None and current.capacity_ah is not None else stated
+    if charge is not None and charge.capacity_ah is not None:
+        reasons = (*answer.reasons, f"ah_from:{charge.method}")
+        if answer.capacity_kwh is None:
+            reasons = tuple(r for r in reasons if r != TOO_LITTLE_EVIDENCE)
+            answer = replace(answer, n=charge.n, sum_delta_soc=charge.sum_delta_soc)
+        answer = replace(answer, capacity_ah=charge.capacity_ah, sd_ah=charge.sd_ah, reasons=reasons)
+    if stated is not None:
+        answer = replace(answer, soh_percent=stated.soh_percent, soh_sd=stated.soh_sd)
+    extra = (f"{one.method}.{r}" for one in others.values() for r in one.reasons)
+    return replace(answer, reasons=(*answer.reasons, *extra))
+
+
+def _as_energy(one: Estimate) -> Estimate:
+    """The estimate with an energy, where its charge and mean voltage give one."""
+    if one.capacity_kwh is not None or one.capacity_ah is None or one.sd_ah is None or not one.kwh_per_ah:
+        return one
+    kwh = one.capacity_ah * one.kwh_per_ah
+    sd = kwh * float(np.hypot(one.sd_ah / one.capacity_ah, MEAN_VOLTAGE_SD))
+    return replace(one, capacity_kwh=kwh, own_sd_kwh=sd, shared_sd_kwh=0.0)

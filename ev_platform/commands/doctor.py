@@ -9,6 +9,7 @@ from rich.console import Console
 
 from ev_platform.errors import UserError
 from ev_platform.ingest.audit import audit
+from ev_platform.ingest.group import members
 from ev_platform.ingest.lag import probe
 from ev_platform.lake.registry import read_vehicles
 from ev_platform.lake.store import ObjectStore
@@ -34,7 +35,11 @@ def check_kafka(settings: Settings) -> Iterator[str]:
     if not settings.kafka_bootstrap:
         yield "kafka: EV_KAFKA_BOOTSTRAP is not set; `ev demo` and `ev up` bring an embedded broker"
         return
+    if settings.kafka_options:
+        yield "kafka options: " + ", ".join(f"{name}={value}" for name, value in settings.shown_kafka_options.items())
     lags = probe(settings)
+    if alive := members(settings):
+        yield f"kafka: the ingest service runs, {alive} in the group {settings.kafka_group}; drains wait"
     found = {lag.topic for lag in lags}
     for topic in settings.kafka_topics:
         mine = [lag for lag in lags if lag.topic == topic]
@@ -76,8 +81,8 @@ def run_doctor(settings: Settings, *, whole_lake: bool) -> int:
     for check in (*CHECKS, check_audit) if whole_lake else CHECKS:
         try:
             for line in check(settings):
-                console.print(f"[green]ok[/green]    {line}")
+                console.print(f"[green]ok[/green]    {settings.masked(line)}")
         except Exception as error:  # whatever a client library raises: the doctor's answer is a line
             failed += 1
-            console.print(f"[red]wrong[/red] {str(error).splitlines()[0]}", markup=True)
+            console.print(f"[red]wrong[/red] {settings.masked(str(error).splitlines()[0])}", markup=True)
     return 1 if failed else 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ev_platform.errors import UserError
 from ev_platform.ingest.drain import drain
+from ev_platform.ingest.offsets import Gap
 from ev_platform.lake.store import ObjectStore
 from ev_platform.settings import Settings
 
@@ -31,13 +32,16 @@ def run_drain(settings: Settings, every: float) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())  # a drain under way stores and commits what it has read
     with ExitStack() as stack:
-        instance = _instance(settings, stack)
-        tell = partial(report_days, instance) if instance is not None else _nobody
+        instance = open_instance(settings, stack)
+        tell = partial(report_days, instance) if instance is not None else nobody
+        lost = partial(tell_lost, settings, store)
         while not stop.is_set():
-            report = drain(settings, store, None, stop=stop.is_set, stored=tell)
+            report = drain(settings, store, None, stop=stop.is_set, stored=tell, lost=lost)
+            if report.refused and not every:
+                raise UserError(f"nothing drained: {report.refused} {settings.kafka_group}; stop it first")
             dead = sum(report.dead_letters.values())
             line = f"{report.messages} messages, {report.records} records of {len(report.vins)} vehicles"
-            print(f"{line}, {dead} dead letters", flush=True)
+            print(report.refused or f"{line}, {dead} dead letters", flush=True)
             if not every or stop.wait(every):
                 return
 
@@ -53,11 +57,19 @@ def report_days(instance: dg.DagsterInstance, days: Mapping[str, int]) -> None:
         instance.report_runless_asset_event(event)
 
 
-def _nobody(_: Mapping[str, int]) -> None:
+def tell_lost(settings: Settings, store: ObjectStore, gaps: Sequence[Gap]) -> None:
+    """Messages that expired unread are an alert, whoever notices."""
+    from ev_platform.defs.ops.alerts import alert_lost
+    from ev_platform.defs.platform import Platform
+
+    alert_lost(Platform(settings, store), gaps)
+
+
+def nobody(_: Mapping[str, int]) -> None:
     """No Dagster instance: the last tick of the night still finds what lies in temp/."""
 
 
-def _instance(settings: Settings, stack: ExitStack) -> dg.DagsterInstance | None:
+def open_instance(settings: Settings, stack: ExitStack) -> dg.DagsterInstance | None:
     """The Dagster instance of DAGSTER_HOME or of the state folder, if there is one."""
     if not (settings.dagster_home / "dagster.yaml").exists():
         print(f"no dagster.yaml in {settings.dagster_home}: Dagster will not know of these days (set DAGSTER_HOME)")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import dagster as dg
 
 from ev_platform.defs.platform import Platform
+from ev_platform.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The event log has it all; on the terminal there is a progress bar."""
@@ -47,6 +49,23 @@ class Requests:
         self._cursor_file = cursor_file
         self.tally = Tally()
 
+    @contextmanager
+    def with_settings(self, settings: Settings) -> Iterator[None]:
+        """Within it, sensors and assets see these settings, on the same lake and instance.
+
+        The platform of the definitions is one object, made when they were loaded; a job refuses another one.
+        """
+        loaded = (self._defs.resources or {}).get("platform")
+        platforms = [place for place in (self._resources["platform"], loaded) if isinstance(place, Platform)]
+        kept = [place.settings for place in platforms]
+        for place in platforms:
+            place.settings = settings
+        try:
+            yield
+        finally:
+            for place, before in zip(platforms, kept, strict=True):
+                place.settings = before
+
     def sensor(self, name: str) -> int:
         """One tick of a sensor; returns the number of runs it requested, which have been executed."""
         with dg.build_sensor_context(
@@ -55,7 +74,8 @@ class Requests:
             tick = self._defs.resolve_sensor_def(name).evaluate_tick(context)
         for event in tick.asset_events:
             self._instance.report_runless_asset_event(event)
-        return self._run_all(self._defs.resolve_sensor_def(name).job_name, tick.run_requests or [])
+        sensor = self._defs.resolve_sensor_def(name)
+        return self._run_all(None if sensor.asset_selection else sensor.job_name, tick.run_requests or [])
 
     def schedule(self, name: str, at: datetime) -> int:
         """One tick of a schedule at that time; returns the number of runs it requested, which have been executed."""
@@ -88,10 +108,18 @@ class Requests:
         """One run of these assets and their checks."""
         self._execute(self._defs.resolve_implicit_global_asset_job_def(), partition, assets=keys)
 
-    def _run_all(self, job_name: str, requests: Sequence[dg.RunRequest]) -> int:
+    def materialize_range(self, keys: Sequence[dg.AssetKey], first: str, last: str) -> None:
+        """One run of these assets and their checks over a range of partitions, as a backfill from the UI makes it."""
+        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        self._execute(self._defs.resolve_implicit_global_asset_job_def(), None, tags=tags, assets=keys)
+
+    def _run_all(self, job_name: str | None, requests: Sequence[dg.RunRequest]) -> int:
+        """Without a job's name the requests select assets themselves."""
         for request in requests:
-            job = self._defs.resolve_job_def(job_name)
-            self._execute(job, request.partition_key, request.run_config, request.tags)
+            job = (
+                self._defs.resolve_job_def(job_name) if job_name else self._defs.resolve_implicit_global_asset_job_def()
+            )
+            self._execute(job, request.partition_key, request.run_config, request.tags, request.asset_selection)
         return len(requests)
 
     def _execute(

@@ -29,7 +29,10 @@ from ev_platform.lake.store import ObjectStore
 from ev_platform.lake.tables import from_parquet, lake_shards, shard_of
 from ev_platform.settings import Settings
 from ev_platform.signals import cleaned_schema
+from ev_platform.transform.clean_tables import COUNTS
 
+CLEANING_TABLE = "results/cleaning"
+"""What cleaning changed, nulled, dropped or flagged, per vehicle, rule and signal of a day."""
 CLEAN_COLUMNS = [name for name in COMPRESSED.names if name not in ("txid", "extra", "is_resend")]
 """Columns of compressed that cleaning reads."""
 
@@ -88,18 +91,21 @@ def read_vehicles(store: ObjectStore) -> pa.Table:
 
 
 def clean_shard(item: WorkItem, store: ObjectStore | None = None) -> TableReceipt:
-    """Clean the vehicles of one shard, a batch at a time, into its part."""
+    """Clean the vehicles of one shard, a batch at a time, into its part; what each rule did goes into another."""
     from ev_platform.transform.clean import clean  # at first use: a process that compacts needs no Polars
 
     store = store or open_lake(item.lake_url)
     registry = read_vehicles(store)
     writer = PartWriter(cleaned_schema())
     counts: Counter[str] = Counter()
+    by_rule = PartWriter(COUNTS)
     for batch in batches(item.vehicles, item.batch_vehicles):
         cleaned = clean(_compressed(store, item.day, batch), registry)
         for rule, n in zip(cleaned.counts["rule"].to_pylist(), cleaned.counts["n"].to_pylist(), strict=True):
             counts[rule] += n
+        by_rule.add(cleaned.counts)
         writer.add(cleaned.table)
+    replace_part(store, part_key(CLEANING_TABLE, item.day, item.shard), by_rule.close())
     return _store_part(store, "cleaned", item, writer, len(item.vehicles), counts)
 
 

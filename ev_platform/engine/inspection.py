@@ -78,11 +78,15 @@ def out_of_range(store: ObjectStore, day: str) -> Problems:
 
 
 def falling_odometers(store: ObjectStore, day: str) -> Problems:
-    """Vehicles whose cleaned odometer ever falls within the day."""
+    """Vehicles whose cleaned odometer ever falls within the day, as one provider reports it.
+
+    Two providers round differently, so the odometer of one may stand below the other's of a moment ago.
+    """
     found: Problems = {}
     for frame in _cleaned(store, day):
-        rows = frame.select("vin", "time", "odometer_km").drop_nulls().sort("vin", "time", maintain_order=True)
-        falls = rows.with_columns(step=pl.col("odometer_km").diff().over("vin")).filter(pl.col("step") < 0)
+        series = ["vin", "provider"]
+        rows = frame.select(*series, "time", "odometer_km").drop_nulls().sort(*series, "time", maintain_order=True)
+        falls = rows.with_columns(step=pl.col("odometer_km").diff().over(series)).filter(pl.col("step") < 0)
         for vin, count, worst in falls.group_by("vin").agg(pl.len(), pl.col("step").min()).sort("vin").iter_rows():
             found[vin] = f"odometer falls {count} times, by up to {-worst:.3f} km"
     return found

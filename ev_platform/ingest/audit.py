@@ -123,6 +123,8 @@ def audit(
     found, gaps = scan(store), gap_intervals(store)
     dead: dict[Place, list[int]] = {}
     for letter in read_dead_letters(store):
+        if letter.partition < 0:  # polled, not from Kafka
+            continue
         dead.setdefault((letter.source, letter.partition), []).append(letter.offset)
     places = sorted({*receipts, *found, *gaps, *dead, *(committed or {})})
     parts = [

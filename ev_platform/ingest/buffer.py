@@ -81,6 +81,8 @@ class Flush:
     n: int
     data: bytes = field(repr=False)
     reason: FlushReason
+    opened: float = 0.0
+    """When its first line came, by the buffer's clock."""
 
     @property
     def dead(self) -> bool:
@@ -160,18 +162,21 @@ class VehicleBuffer:
     # -- what must be uploaded ----------------------------------------------------------------------------------------
 
     def due(self) -> list[Flush]:
-        """Buffers whose age, counted from their first message, asks for a flush; dead letters never do.
+        """Buffers whose age, counted from their first message, asks for a flush.
 
-        A buffer of at least `min_bytes` goes after `flush_seconds`, any other after `max_seconds`.
+        A buffer of at least `min_bytes` goes after `flush_seconds`, any other, and dead letters, after `max_seconds`.
         """
         now, limits = self._clock(), self._limits
-        late = [
-            (place, key)
-            for place, partition in self._partitions.items()
-            for key, buffer in partition.open.items()
-            if key[0] != DEAD
-            and now - buffer.opened >= (limits.flush_seconds if buffer.size >= limits.min_bytes else limits.max_seconds)
-        ]
+        soonest = min(limits.flush_seconds, limits.max_seconds)
+        late = []
+        for place, partition in self._partitions.items():
+            for key, buffer in partition.open.items():  # in the order of their first messages
+                age = now - buffer.opened
+                if age < soonest:
+                    break
+                small = key[0] == DEAD or buffer.size < limits.min_bytes
+                if age >= (limits.max_seconds if small else limits.flush_seconds):
+                    late.append((place, key))
         return [self._flush(place, key, FlushReason.AGE) for place, key in late]
 
     def flush_all(self, reason: FlushReason, places: Iterable[Place] | None = None) -> list[Flush]:
@@ -208,6 +213,17 @@ class VehicleBuffer:
         """Partitions seen, sorted."""
         return sorted(self._partitions)
 
+    def oldest_seconds(self) -> float:
+        """Age of the oldest line that is in memory only."""
+        parts = self._partitions.values()
+        opened = [buffer.opened for part in parts for buffer in part.open.values()]
+        opened += [flush.opened for part in parts for flush in part.in_flight]
+        return self._clock() - min(opened) if opened else 0.0
+
+    def open_buffers(self) -> int:
+        """Buffers that hold lines."""
+        return sum(len(partition.open) for partition in self._partitions.values())
+
     def forget(self, place: Place) -> None:
         """Drop a partition that belongs to somebody else now: what was not durable will be read again there."""
         partition = self._partitions.pop(place, None)
@@ -219,6 +235,8 @@ class VehicleBuffer:
 
     def _relieve(self) -> list[Flush]:
         """Flush the largest buffers, oldest first among equals, until half of the memory limit is left open."""
+        if self.open_bytes <= self._limits.memory_bytes // 2:
+            return []  # what is in flight weighs more; its end is waited for elsewhere
         candidates = [
             (-buffer.size, buffer.opened, place, key)
             for place, partition in self._partitions.items()
@@ -235,7 +253,7 @@ class VehicleBuffer:
         partition = self._partitions[place]
         buffer = partition.open.pop(key)
         data = b"".join(buffer.lines)
-        flush = Flush(*place, *key, buffer.first, buffer.last, len(buffer.lines), data, reason)
+        flush = Flush(*place, *key, buffer.first, buffer.last, len(buffer.lines), data, reason, buffer.opened)
         partition.in_flight.add(flush)
         self.open_bytes -= buffer.size
         self.in_flight_bytes += buffer.size

@@ -7,80 +7,31 @@ back and never jump over offsets that were not read. Not here: routing (record.p
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ev_platform.ingest import kafka
-from ev_platform.ingest.buffer import DEAD, Flush, FlushReason, Limits, VehicleBuffer
-from ev_platform.ingest.dead_letters import dead_line
-from ev_platform.ingest.event_time import broker_day
-from ev_platform.ingest.gaps import encode_gap
+from ev_platform.ingest.breaker import PoisonedTopicError
+from ev_platform.ingest.buffer import FlushReason, Limits, VehicleBuffer
+from ev_platform.ingest.group import members
 from ev_platform.ingest.lag import PartitionLag, lags
 from ev_platform.ingest.offsets import Gap, OffsetRange, Place, rounds
 from ev_platform.ingest.reader import ConfluentReader, TopicReader
 from ev_platform.ingest.receipts import Ledger
-from ev_platform.ingest.record import Message, Record, Router
+from ev_platform.ingest.report import DrainReport
+from ev_platform.ingest.steps import Steps, garbage_collector_off
 from ev_platform.ingest.uploads import Uploads, lake_errors
+from ev_platform.lake.requests import cost_usd
 from ev_platform.lake.store import ObjectStore
 from ev_platform.settings import Settings
 
 __all__ = ["Drain", "DrainReport", "OffsetRange", "drain"]
 
 log = logging.getLogger(__name__)
-
-
-@contextmanager
-def _garbage_collector_off() -> Iterator[None]:
-    """Messages hold no cycles; looking for some in every batch costs a third of the time of a drain."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-@dataclass
-class DrainReport:
-    """What one drain did."""
-
-    messages: int = 0
-    """Messages read."""
-    records: int = 0
-    """Messages stored under a vehicle and day."""
-    tombstones: int = 0
-    """Messages without a value."""
-    dead_letters: Counter[str] = field(default_factory=Counter)
-    """Messages that could not be read, by reason."""
-    days: Counter[str] = field(default_factory=Counter)
-    """Records by event day."""
-    vins: set[str] = field(default_factory=set)
-    """Vehicles that records were stored for."""
-    objects: int = 0
-    """Objects written to temp/ and dead_letter/."""
-    bytes: int = 0
-    """Their bytes."""
-    retries: int = 0
-    """Uploads that had to be repeated."""
-    flushes: Counter[str] = field(default_factory=Counter)
-    """Objects by the reason of their flush."""
-    gaps: list[Gap] = field(default_factory=list)
-    """Offsets that expired before they were read."""
-    committed: dict[Place, int] = field(default_factory=dict)
-    """Next offsets the broker accepted."""
-    not_committed: dict[Place, str] = field(default_factory=dict)
-    """Partitions whose offset stayed, and why; their data are durable all the same."""
-    receipts: list[str] = field(default_factory=list)
-    """Keys of the offset receipts."""
-    seconds: float = 0.0
-    """Wall time."""
 
 
 def drain(
@@ -93,6 +44,7 @@ def drain(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
     stored: Callable[[Counter[str]], None] = lambda _: None,
+    lost: Callable[[list[Gap]], None] = lambda _: None,
 ) -> DrainReport:
     """Read ranges to their end and make every message durable.
 
@@ -106,16 +58,19 @@ def drain(
         progress: called with the number of messages read so far.
         stored: called with the records of each event day once they are durable and before they are committed, so that
             whoever has to hear of a day does, or reads it again.
+        lost: called with offsets that expired before they were read, once they are recorded and before the commit.
 
     Raises:
         UserError: the broker or the lake failed; nothing of the running round was committed.
         ValueError: a replay of one day that wants to commit.
     """
-    one = Drain(settings, store, commit=commit, only_day=only_day, stop=stop, progress=progress, stored=stored)
+    one = Drain(
+        settings, store, commit=commit, only_day=only_day, stop=stop, progress=progress, stored=stored, lost=lost
+    )
     return one.run(ranges)
 
 
-class Drain:
+class Drain(Steps):
     """The steps of a drain; each one a method, so that tests can crash between any two."""
 
     def __init__(
@@ -128,34 +83,43 @@ class Drain:
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[int], None] = lambda _: None,
         stored: Callable[[Counter[str]], None] = lambda _: None,
+        lost: Callable[[list[Gap]], None] = lambda _: None,
     ) -> None:
         if only_day is not None and commit:
             raise ValueError("a replay of one day leaves messages of other days unread: it must not commit")
-        self.settings = settings
-        self.store = store
-        self.report = DrainReport()
+        super().__init__(settings, store, only_day=only_day)
         self._commits = commit
-        self._only_day = only_day
         self._stop = stop
         self._progress = progress
         self._stored = stored
-        self._router = Router(settings.start_day, settings.message_max_bytes)
+        self._lost = lost
 
     def run(self, ranges: Sequence[OffsetRange] | None) -> DrainReport:
         """Read all ranges, round by round; each round is durable and committed before the next starts."""
-        began = time.monotonic()
+        began, asked_before = time.monotonic(), Counter(self.store.requests.counts())
         client = kafka.open_consumer(self.settings)
         try:
             with kafka.kafka_errors(self.settings):
+                with lake_errors(self.store.url):
+                    self.breaker.load(self.store)
+                if self._commits and (alive := members(self.settings)):
+                    self.report.refused = f"the ingest service reads these topics: {alive} in the group"
+                    log.warning("no drain: %s %s", self.report.refused, self.settings.kafka_group)
+                    return self.report
                 if ranges is None:
                     ranges = self._everything(client)
                 for part in rounds(ranges, self.settings.drain_max_messages):
                     if self._stop():
                         break
                     self.run_round(client, part)
+        except PoisonedTopicError as error:
+            self.breaker.trip(self.store, error)
+            raise
         finally:
             kafka.close(client)
             self.report.seconds = time.monotonic() - began
+            self.report.requests = dict(Counter(self.store.requests.counts()) - asked_before)
+            self.report.requests_usd = cost_usd(self.report.requests)
         return self.report
 
     def run_round(self, client: Any, ranges: Sequence[OffsetRange]) -> None:  # noqa: ANN401
@@ -163,8 +127,9 @@ class Drain:
         before = Counter(self.report.days)
         state = self.state(client, ranges)
         readable, gaps = self.readable(ranges, state)
+        self.report.lag_messages = self.report.lag_messages or sum(lag.behind for lag in state.values())
         reader = ConfluentReader(client, self.settings)
-        buffer = VehicleBuffer(Limits.of(self.settings), clock=lambda: 0.0)  # ends by itself, so it needs no timer
+        buffer = VehicleBuffer(Limits.of(self.settings), clock=time.monotonic)
         ledger = Ledger(readable)
         reader.assign(readable)
         with Uploads(self.put, self.store.url) as uploads:
@@ -176,11 +141,15 @@ class Drain:
         self.report.flushes.update({reason.value: n for reason, n in buffer.reasons.items()})
         self.report.gaps += gaps + reader.expired
         with lake_errors(self.store.url):
-            for gap in gaps + reader.expired if self._commits else []:
-                self.put(*encode_gap(gap))
-            self.write_receipt(ledger)
+            self.write_gaps(gaps + reader.expired if self._commits else [])
+            receipt = self.write_receipt(ledger)
+            if self._commits:
+                self.breaker.save(self.store, self.report.messages)
             self.store.barrier()
+        self.report.receipts += [receipt] if receipt else []
         self._stored(self.report.days - before)
+        if self._commits and (gaps or reader.expired):
+            self._lost(gaps + reader.expired)
         if self._commits:
             self.commit(client, self.positions(buffer, readable), readable, state)
 
@@ -222,9 +191,12 @@ class Drain:
     def read(self, reader: TopicReader, buffer: VehicleBuffer, ledger: Ledger, uploads: Uploads) -> None:
         """Read until every range ends or `stop` says so, then flush what is open."""
         half = self.settings.buffer_memory_bytes // 2
-        with _garbage_collector_off():
+        with garbage_collector_off():
             while not reader.done and not self._stop():
-                for message in reader.read():
+                batch = reader.read()
+                if batch and not self.report.messages:
+                    self.report.lag_seconds = max(0.0, time.time() - batch[0].timestamp()[1] / 1000)
+                for message in batch:
                     for flush in self.take(message, buffer, ledger):
                         self.start(flush, uploads)
                 self.settle(buffer, uploads, below=half)
@@ -236,55 +208,7 @@ class Drain:
             if self._only_day is None:
                 ledger.close(place, reader.position(place))
 
-    def take(self, message: Message, buffer: VehicleBuffer, ledger: Ledger) -> list[Flush]:
-        """Route one message into the buffer and the receipt."""
-        place, offset = (message.topic(), message.partition()), message.offset()
-        receipt = ledger.partitions[place]
-        timestamp = message.timestamp()[1]
-        routed = self._router.route(message)
-        self.report.messages += 1
-        if self._only_day is not None and (not isinstance(routed, Record) or routed.day != self._only_day):
-            return []
-        ledger.saw(timestamp)
-        if isinstance(routed, Record):
-            receipt.record(offset, routed.day)
-            return buffer.add(place, offset, routed.vin, routed.day, routed.line, broker_day(timestamp))
-        if routed is None:
-            self.report.tombstones += 1
-            receipt.tombstone(offset)
-            return []
-        self.report.dead_letters[routed.reason.value] += 1
-        receipt.dead_letter(offset)
-        return buffer.add(place, offset, DEAD, broker_day(timestamp), dead_line(message, routed))
-
-    def start(self, flush: Flush, uploads: Uploads) -> None:
-        """Hand one flush to the upload threads."""
-        if not flush.dead:
-            self.report.records += flush.n
-            self.report.days[flush.day] += flush.n
-            self.report.vins.add(flush.vin)
-        uploads.submit(flush)
-
-    def settle(self, buffer: VehicleBuffer, uploads: Uploads, below: int) -> None:
-        """Tell the buffer what became durable; wait while more than `below` bytes are in flight."""
-        for flush in uploads.collect():
-            buffer.done(flush)
-        while uploads.running and buffer.in_flight_bytes > below:
-            for flush in uploads.collect(block=True):
-                buffer.done(flush)
-
-    def put(self, key: str, data: bytes) -> None:
-        """Store one object."""
-        self.store.put(key, data)
-
-    # -- receipt and commit -------------------------------------------------------------------------------------------
-
-    def write_receipt(self, ledger: Ledger) -> None:
-        """Store the receipt of a round; everything it names is durable."""
-        receipt = ledger.encode()
-        if receipt is not None:
-            self.put(*receipt)
-            self.report.receipts.append(receipt[0])
+    # -- commit ------------------------------------------------------------------------------------------------------
 
     def positions(self, buffer: VehicleBuffer, ranges: Sequence[OffsetRange]) -> dict[Place, int]:
         """The offset that may be committed for each partition."""
@@ -315,5 +239,6 @@ class Drain:
         if refusal is not None:
             log.warning("the commit was refused (%s): the data are durable and will be read again", refusal)
             self.report.not_committed |= dict.fromkeys(wanted, refusal)
+            self.report.commit_errors += 1
         else:
             self.report.committed |= wanted

@@ -49,7 +49,7 @@ _COORDINATOR_MOVES = (
 _PAUSE_SECONDS = 0.2
 _QUERY_THREADS = 8
 _CLOSE_SECONDS = 2.0
-_OPTION_NAME = re.compile(r'property:? "([a-z0-9._]+)"')
+_OPTION_NAME = re.compile(r'property:? "([a-z0-9._]+)"|consumer: ([a-z0-9.]+) (?:failed|and|must)')
 
 
 def client_config(settings: Settings) -> dict[str, Any]:
@@ -75,11 +75,20 @@ def open_consumer(settings: Settings) -> Any:  # noqa: ANN401
     Raises:
         SettingError: librdkafka refuses an option of EV_KAFKA_OPTIONS; the message names it, never its value.
     """
+    return open_client(Consumer, client_config(settings))
+
+
+def open_client(kind: Callable[..., Any], config: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """A client of librdkafka (consumer, admin) with this configuration.
+
+    Raises:
+        SettingError: librdkafka refuses an option; the message names it, never its value.
+    """
     try:
-        return Consumer(client_config(settings), logger=_client_log)
+        return kind(dict(config), logger=_client_log)
     except KafkaException as error:
         found = _OPTION_NAME.search(str(error.args[0]))
-        named = f" ({found.group(1)})" if found else ""
+        named = f" ({found[1] or found[2]})" if found else ""
         raise SettingError(f"EV_KAFKA_OPTIONS cannot be used: librdkafka refuses an option{named}") from None
 
 
@@ -111,7 +120,7 @@ def kafka_errors(settings: Settings) -> Iterator[None]:
 def unreachable(settings: Settings, error: object) -> str:
     """The line shown when the broker does not answer or refuses."""
     reason = error.str() if isinstance(error, KafkaError) else str(error)
-    return (
+    return settings.masked(
         f"Kafka at {settings.kafka_bootstrap} does not answer as expected ({reason}): "
         "check EV_KAFKA_BOOTSTRAP and EV_KAFKA_OPTIONS; nothing more was committed"
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ from ev_platform.lake.layout import offsets_receipt_key
 from ev_platform.lake.store import ObjectStore
 
 RECEIPTS_PREFIX = "ops/offsets"
+_NO_END = 2**62
 
 
 @dataclass
@@ -60,6 +62,24 @@ class PartitionReceipt:
         """Offsets of the range that the broker never delivered: transaction markers, aborted or compacted records."""
         return intervals.difference([[self.start, self.end - 1]], self.covered())
 
+    def split(self, position: int) -> tuple[PartitionReceipt, PartitionReceipt]:
+        """What concerns offsets below `position`, as a finished range, and the rest, which goes on from there."""
+
+        def clip(first: int, end: int) -> PartitionReceipt:
+            days = {day: intervals.clip(offsets, first, end) for day, offsets in self.days.items()}
+            return PartitionReceipt(
+                *self.place,
+                first,
+                end,
+                {day: offsets for day, offsets in days.items() if offsets},
+                intervals.clip(self.dead, first, end),
+                intervals.clip(self.tombstones, first, end),
+            )
+
+        rest = clip(position, _NO_END)
+        rest.end = rest.start
+        return clip(self.start, position), rest
+
     def to_json(self) -> dict[str, Any]:
         """The stored form."""
         return {
@@ -88,6 +108,13 @@ class Ledger:
         """The range of this partition ends here: everything below is accounted for."""
         self.partitions[place].end = end
 
+    def records(self) -> Counter[str]:
+        """Records per event day."""
+        found: Counter[str] = Counter()
+        for part in self.partitions.values():
+            found.update({day: intervals.count(offsets) for day, offsets in part.days.items()})
+        return found
+
     def encode(self) -> tuple[str, bytes] | None:
         """Key and bytes of the receipt; None when nothing was read."""
         parts = [part for _, part in sorted(self.partitions.items()) if part.days or part.end > part.start]
@@ -97,6 +124,48 @@ class Ledger:
         days = [day for part in parts for day in part.days]
         newest = max([broker_day(self._newest), *days])
         return offsets_receipt_key(newest, hashlib.sha256(data).hexdigest()[:32]), data
+
+
+class RunningLedger(Ledger):
+    """Receipts of a consumer that never ends: partitions come and go, and what is committed is split off."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self._windows: list[tuple[int, dict[Place, int]]] = []
+
+    def open(self, place: Place, start: int) -> None:
+        """From here on offsets of this partition are read."""
+        self.partitions[place] = PartitionReceipt(*place, start, start)
+
+    def drop(self, place: Place) -> None:
+        """The partition belongs to somebody else: what has no receipt yet will get one there."""
+        self.partitions.pop(place, None)
+
+    def mark(self, positions: Mapping[Place, int]) -> None:
+        """Remember the newest timestamp of all that was read up to these positions since the last mark."""
+        if self._newest >= 0:
+            self._windows.append((self._newest, dict(positions)))
+            self._newest = -1
+
+    def below(self, positions: Mapping[Place, int]) -> Ledger:
+        """The receipts of everything below these positions; changes nothing."""
+        found = Ledger([])
+        for place, position in positions.items():
+            if position > self.partitions[place].start:
+                found.partitions[place] = self.partitions[place].split(position)[0]
+        found.saw(max([self._newest, *(newest for newest, _ in self._windows)]))
+        return found
+
+    def forget_below(self, positions: Mapping[Place, int]) -> None:
+        """These positions are committed: their receipts are done with."""
+        for place, position in positions.items():
+            if position > self.partitions[place].start:
+                self.partitions[place] = self.partitions[place].split(position)[1]
+        self._windows = [
+            (newest, ends)
+            for newest, ends in self._windows
+            if any(place in self.partitions and end > self.partitions[place].start for place, end in ends.items())
+        ]
 
 
 def read_receipts(store: ObjectStore, since_day: str = "") -> Iterator[PartitionReceipt]:

@@ -1,5 +1,7 @@
 """From one Kafka message to one raw line: who sent it, on which day, spliced without decoding the payload.
 
+A payload is JSON or protobuf, told apart by its first byte; both are checked so far that it can be read again later.
+
 Belongs here: validation that guarantees that every stored line can be read again, routing by VIN and event day, and the
 reasons why a message becomes a dead letter. Not here: what the payload means (transform/), where lines are kept
 (buffer.py). Nothing here compares with the wall clock: everything follows from the message alone.
@@ -8,6 +10,7 @@ reasons why a message becomes a dead letter. Not here: what the payload means (t
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from collections.abc import Sequence
 from datetime import date
@@ -17,7 +20,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import orjson
 
-from ev_platform.ingest.event_time import parse_event_time
+from ev_platform.ingest.event_time import EventTime, parse_event_time
+from ev_platform.ingest.protobuf import Binary, NotProtobufError, is_protobuf, read_binary
 from ev_platform.lake.layout import valid_vin
 
 CLOCK_AHEAD_MS = 5 * 60_000
@@ -25,6 +29,9 @@ CLOCK_AHEAD_MS = 5 * 60_000
 
 MAX_DEPTH = 64
 """Deepest nesting of a payload: far beyond any vehicle message, far below every parser's limit."""
+
+MAX_ITEMS = 100_000
+"""Most commas of a JSON payload, that is most values: some bytes of input must not become millions of rows."""
 
 _MANY_BRACKETS = 200
 _CACHE_LIMIT = 100_000
@@ -40,6 +47,7 @@ class Reason(StrEnum):
 
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
+    NOT_PROTOBUF = "not_protobuf"
     NO_VIN = "no_vin"
     BAD_VIN = "bad_vin"
     VIN_NOT_KEY = "vin_not_key"
@@ -117,14 +125,11 @@ class Router:
             return None
         if len(value) > self._max_bytes:
             return Dead(Reason.TOO_LARGE, f"{len(value)} bytes, at most {self._max_bytes}")
-        problem = unreadable(value)
-        if problem is not None:
-            return Dead(Reason.NOT_JSON, problem)
-        try:
-            routing = _decode(value)
-        except (msgspec.MsgspecError, ValueError) as error:
-            return _why_dead(value, str(error))
-        vin, created_at = routing.vin, routing.createdAt
+        binary = value[:1] != b"{" and is_protobuf(value)
+        found = _read_protobuf(message, value) if binary else _read_json(value)
+        if isinstance(found, Dead):
+            return found
+        vin, created_at, event = found
         if not vin:
             return Dead(Reason.NO_VIN, "vin is missing or empty")
         key = self._vins.get(vin) or self._remember(vin)
@@ -135,7 +140,6 @@ class Router:
             return Dead(Reason.VIN_NOT_KEY, f"vin {vin}, key {message_key[:40]!r}")
         if not created_at:
             return Dead(Reason.NO_CREATED_AT, "createdAt is missing or empty")
-        event = parse_event_time(created_at)
         if event is None:
             return Dead(Reason.BAD_CREATED_AT, f"{created_at[:40]!r} is not an RFC 3339 time")
         kind, timestamp = message.timestamp()
@@ -144,7 +148,7 @@ class Router:
             return Dead(Reason.CLOCK_AHEAD, f"{created_at} is {ahead} ms after the broker's timestamp")
         if event.day < self._start_day:
             return Dead(Reason.BEFORE_START, f"{created_at} is before {self._start_day}")
-        return Record(vin, event.day, raw_line(message, timestamp, value))
+        return Record(vin, event.day, raw_line(message, timestamp, value, binary=binary))
 
     def _remember(self, vin: str) -> bytes | None:
         if not valid_vin(vin):
@@ -154,16 +158,43 @@ class Router:
         return self._vins.setdefault(vin, vin.encode())
 
 
-def raw_line(message: Message, timestamp: int, value: bytes) -> bytes:
-    """The stored line: identity, sorted headers, and the payload byte for byte.
+def _read_json(value: bytes) -> tuple[str, str, EventTime | None] | Dead:
+    """(vin, createdAt, event time) of a JSON payload, or why it cannot be read."""
+    problem = unreadable(value)
+    if problem is not None:
+        return Dead(Reason.NOT_JSON, problem)
+    if value.count(b",") > MAX_ITEMS:
+        return Dead(Reason.TOO_LARGE, f"{value.count(b',')} commas, at most {MAX_ITEMS}")
+    try:
+        routing = _decode(value)
+    except (msgspec.MsgspecError, ValueError) as error:
+        return _why_dead(value, str(error))
+    created_at = routing.createdAt
+    return routing.vin, created_at, parse_event_time(created_at) if created_at else None
+
+
+def _read_protobuf(message: Message, value: bytes) -> Binary | Dead:
+    """The same of a protobuf payload."""
+    txtype = next((text for name, text in message.headers() or () if name == "txtype"), None)
+    try:
+        return read_binary(value, message.topic(), txtype)
+    except NotProtobufError as error:
+        return Dead(Reason.NOT_PROTOBUF, str(error))
+
+
+def raw_line(message: Message, timestamp: int, value: bytes, *, binary: bool = False) -> bytes:
+    """The stored line: identity, sorted headers, and the payload byte for byte (`"b"`: in base64).
 
     Only the line breaks of a pretty-printed payload become spaces (inside strings JSON forbids them).
     """
-    if b"\n" in value or b"\r" in value:
-        value = value.replace(b"\n", b" ").replace(b"\r", b" ")
     headers = message.headers()
     shown = encode_headers(headers) if headers else b"{}"
     identity = (message.partition(), message.offset(), timestamp)
+    if binary:
+        payload = binascii.b2a_base64(value, newline=False)
+        return b'{"_p":%d,"_o":%d,"_t":%d,"h":%b,"b":"%b"}\n' % (*identity, shown, payload)
+    if b"\n" in value or b"\r" in value:
+        value = value.replace(b"\n", b" ").replace(b"\r", b" ")
     return b'{"_p":%d,"_o":%d,"_t":%d,"h":%b,"d":%b}\n' % (*identity, shown, value)
 
 

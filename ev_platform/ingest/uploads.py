@@ -7,7 +7,7 @@ calls `collect`; a flush is durable exactly when it was returned by it.
 from __future__ import annotations
 
 import random
-import time
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -19,7 +19,11 @@ from ev_platform.ingest.buffer import Flush
 
 THREADS = 8
 ATTEMPTS = 5
+FOR_EVER = 2**62
+"""Attempts of the service: a lake that is down lets the lag grow, and nothing else happens."""
+
 _FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 15.0
 _HOPELESS = (PermissionDeniedError, UnauthenticatedError, NotFoundError, PermissionError, FileNotFoundError)
 
 
@@ -42,12 +46,20 @@ class Uploads:
     """Uploads in flight; a context manager whose end waits for what already runs."""
 
     def __init__(
-        self, put: Callable[[str, bytes], None], lake_url: str, sleep: Callable[[float], None] = time.sleep
+        self,
+        put: Callable[[str, bytes], None],
+        lake_url: str,
+        sleep: Callable[[float], object] | None = None,
+        *,
+        threads: int = THREADS,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._put = put
         self._lake_url = lake_url
-        self._sleep = sleep
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="upload")
+        self._abandoned = threading.Event()
+        self._sleep = sleep or self._abandoned.wait
+        self._attempts = attempts
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="upload")
         self._running: dict[Future[None], Flush] = {}
         self.objects = 0
         self.bytes = 0
@@ -59,23 +71,28 @@ class Uploads:
 
     def __exit__(self, *_: object) -> None:
         """Wait for what runs, drop what has not started."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=not self._abandoned.is_set(), cancel_futures=True)
+
+    def abandon(self) -> None:
+        """Give up what still runs: it is not durable, and nobody waits for it any more."""
+        self._abandoned.set()
 
     def submit(self, flush: Flush) -> None:
         """Start one upload."""
         self._running[self._pool.submit(self._upload, flush)] = flush
 
-    def collect(self, *, block: bool = False) -> list[Flush]:
+    def collect(self, *, block: bool = False, seconds: float | None = None) -> list[Flush]:
         """Uploads that became durable since the last call.
 
         Args:
             block: wait until at least one more has ended, if any runs.
+            seconds: but no longer than this.
 
         Raises:
-            UserError: an object could not be stored in `ATTEMPTS` attempts.
+            UserError: an object could not be stored in the attempts allowed, or never could be.
         """
         if block and self._running:
-            wait(self._running, return_when=FIRST_COMPLETED)
+            wait(self._running, seconds, return_when=FIRST_COMPLETED)
         ended = [future for future in self._running if future.done()]
         durable = []
         for future in ended:
@@ -94,13 +111,16 @@ class Uploads:
     def _upload(self, flush: Flush) -> None:
         key = flush.key()
         with lake_errors(self._lake_url):
-            for attempt in range(1, ATTEMPTS + 1):
+            attempt = 0
+            while True:
+                attempt += 1
                 try:
                     self._put(key, flush.data)
                     return
                 except Exception as error:
-                    if attempt == ATTEMPTS or isinstance(error, _HOPELESS):
+                    hopeless = isinstance(error, _HOPELESS) or self._abandoned.is_set()
+                    if hopeless or attempt >= self._attempts:
                         raise
                 self.retries += 1
-                pause = _FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
+                pause = min(_FIRST_PAUSE_SECONDS * 2 ** min(attempt - 1, 10), _LONGEST_PAUSE_SECONDS)
                 self._sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, no secret

@@ -6,9 +6,11 @@ after `valid_vin`, so that no message can name a key outside its folder.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 PREFIXES: dict[str, str] = {
     "temp": "raw lines per vehicle and event day, deleted after compaction",
@@ -21,11 +23,15 @@ PREFIXES: dict[str, str] = {
     "segments": "charge, drive and idle pieces, per day",
     "results": "sessions, battery health and all that is read by people",
     "ref": "vehicle registry",
-    "state": "hashes of polled payloads",
+    "state": "what readers remember: hashes of polled payloads, recent dead letters",
+    "energy": "French electricity and gas: raw as received, refined tables, marts",
+    "market": "vehicle sales: raw snapshots, refined by year and month of sale, marts",
+    "insights": "the joins: cars with grid, market and region",
     "ops": "offset receipts, known gaps, lake settings",
 }
 """Top-level folders of the lake and what they hold."""
 
+_SOURCE = re.compile(r"[A-Za-z0-9._-]{1,249}")
 VIN_PATTERN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
 _TEMP_NAME = re.compile(
     r"(?P<source>[A-Za-z0-9._-]+)-(?P<partition>\d{5})-(?P<first>\d{20})-(?P<last>\d{20})-(?P<n>\d+)-(?P<crc>[0-9a-f]{8})\.json"
@@ -64,8 +70,19 @@ def temp_prefix(vin: str, day: str) -> str:
     return f"temp/{vin}/{day}"
 
 
+def valid_source(source: str) -> bool:
+    """Whether `source` is what Kafka allows as the name of a topic, and so may become part of an object's name."""
+    return _SOURCE.fullmatch(source) is not None and source not in (".", "..")
+
+
 def kafka_object_name(source: str, partition: int, first: int, last: int, n: int, crc32: int) -> str:
-    """Content-determined object name: the same name always means the same bytes, so a repeated PUT is harmless."""
+    """Content-determined object name: the same name always means the same bytes, so a repeated PUT is harmless.
+
+    Raises:
+        ValueError: `source` is no name of a topic.
+    """
+    if not valid_source(source):
+        raise ValueError(f"{source[:80]!r} is not the name of a topic")
     return f"{source}-{partition:05d}-{first:020d}-{last:020d}-{n}-{crc32:08x}.json"
 
 
@@ -79,6 +96,7 @@ def temp_key(vin: str, day: str, name: str) -> str:
     return f"{temp_prefix(vin, day)}/{name}"
 
 
+@lru_cache(maxsize=1 << 14)  # every object's name is read by two rooms, a batch at a time
 def parse_temp_key(key: str) -> tuple[str, str, KafkaName | PolledName] | None:
     """(vin, day, name) of a raw buffer's key; None for a key that ingest did not write."""
     parts = key.split("/")
@@ -87,10 +105,10 @@ def parse_temp_key(key: str) -> tuple[str, str, KafkaName | PolledName] | None:
     found = _TEMP_NAME.fullmatch(parts[3])
     if found is None:
         return None
-    g = found.groupdict()
-    if g["polled"] is not None:
-        return parts[1], parts[2], PolledName(g["polled"], g["sha"], int(g["count"]))
-    name = KafkaName(g["source"], int(g["partition"]), int(g["first"]), int(g["last"]), int(g["n"]), int(g["crc"], 16))
+    source, partition, first, last, n, crc, polled, sha, count = found.groups()
+    if polled is not None:
+        return parts[1], parts[2], PolledName(polled, sha, int(count))
+    name = KafkaName(source, int(partition), int(first), int(last), int(n), int(crc, 16))
     return parts[1], parts[2], name
 
 
@@ -127,15 +145,21 @@ def vin_of_compressed(key: str) -> str:
 def part_key(table: str, partition: str, shard: int = 0) -> str:
     """Key of one part of a partitioned table: `cleaned/date=2026-11-01/part-0000.parquet`.
 
-    The partition's own form names its column: 10 characters are a day (`date=`), 7 a month (`month=`).
+    The partition's own form names its column: 10 characters are a day (`date=`), 7 a month (`month=`), 4 a year.
     """
     return f"{partition_prefix(table, partition)}/part-{shard:04d}.parquet"
 
 
 def partition_prefix(table: str, partition: str) -> str:
     """Folder of one partition of a table, Hive style."""
-    column = {10: "date", 7: "month"}[len(partition)]
+    if table in YEAR_AND_MONTH:
+        return f"{table}/year={partition[:4]}/month={partition[5:7]}"
+    column = {10: "date", 7: "month", 4: "year"}[len(partition)]
     return f"{table}/{column}={partition}"
+
+
+YEAR_AND_MONTH = frozenset({"market/sales"})
+"""Monthly tables filed by two columns, as the readers of sales expect them."""
 
 
 def table_key(table: str) -> str:
@@ -151,6 +175,49 @@ def offsets_receipt_key(day: str, digest: str) -> str:
 def known_gap_key(source: str, partition: int, first: int, last: int) -> str:
     """Key of one known gap: offsets that expired or were skipped deliberately."""
     return f"ops/gaps/{source}-{partition:05d}-{first:020d}-{last:020d}.json"
+
+
+ALERTS_PREFIX = "ops/alerts"
+
+
+def alert_key(key: str) -> str:
+    """Key of one open alert, named by the hash of what it is about."""
+    return f"{ALERTS_PREFIX}/{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def redriven_key(day: str, digest: str) -> str:
+    """Key of a list of dead letters that were read after all, filed under the day of the dead letters."""
+    return f"ops/redriven/{day}/{digest}.json"
+
+
+def offset_change_key(milliseconds: int, digest: str) -> str:
+    """Key of the note of one deliberate move of committed offsets."""
+    return f"ops/offset_changes/{utc_day(milliseconds)}/{milliseconds}-{digest}.json"
+
+
+def breaker_key(group: str) -> str:
+    """Key of what the circuit breaker of a consumer group remembers; any name of a group makes a plain key."""
+    return f"state/breaker/{hashlib.sha256(group.encode()).hexdigest()[:32]}.json"
+
+
+def vehicle_state_key(provider: str, vin: str) -> str:
+    """Key of what polling knows of one vehicle: leaves seen, failures, whether it is parked."""
+    return f"state/{provider}/vehicles/{vin}.json"
+
+
+def provider_state_key(provider: str, what: str) -> str:
+    """Key of what polling knows of a whole provider: `quota`, `pause`, `fleet`."""
+    return f"state/{provider}/{what}.json"
+
+
+def polled_receipt_key(day: str, source: str, digest: str) -> str:
+    """Key of the receipt of leaves that one poll wrote for an event day."""
+    return f"{polled_receipts_prefix(day)}/{source}-{digest}.json"
+
+
+def polled_receipts_prefix(day: str) -> str:
+    """Folder of the receipts of polled leaves of one event day."""
+    return f"ops/polled/{day}"
 
 
 TELEMATICS_TEMP = "temp_telematics"
@@ -180,3 +247,13 @@ def day_bounds(day: str) -> tuple[datetime, datetime]:
     """[00:00, 24:00) of a UTC day."""
     start = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
     return start, datetime.fromtimestamp(start.timestamp() + 86_400, UTC)
+
+
+def energy_raw_prefix(source: str, partition: str) -> str:
+    """Folder of what one energy source sent for one partition, as received."""
+    return partition_prefix(f"energy/raw/{source}", partition)
+
+
+def energy_csv_key(table: str, partition: str) -> str:
+    """Key of one partition of an energy mart as CSV, for people and spreadsheets."""
+    return f"energy/csv/{table}/{partition}.csv"

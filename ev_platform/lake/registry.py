@@ -9,7 +9,7 @@ import pyarrow.csv as pacsv
 
 from ev_platform.errors import UserError
 from ev_platform.lake.layout import valid_vin
-from ev_platform.lake.schemas import VEHICLES
+from ev_platform.lake.schemas import OPTIONAL_VEHICLE_COLUMNS, VEHICLES
 
 
 def read_vehicles(path: str) -> pa.Table:
@@ -23,6 +23,9 @@ def read_vehicles(path: str) -> pa.Table:
     options = pacsv.ConvertOptions(column_types={f.name: f.type for f in VEHICLES}, strings_can_be_null=True)
     try:
         table = pacsv.read_csv(Path(path).expanduser(), convert_options=options)
+        for name in OPTIONAL_VEHICLE_COLUMNS:
+            if name not in table.column_names:
+                table = table.append_column(VEHICLES.field(name), pa.nulls(len(table), VEHICLES.field(name).type))
         table = table.select(VEHICLES.names).cast(VEHICLES)
     except (OSError, KeyError, pa.ArrowInvalid) as error:
         reason = str(error).splitlines()[0]

@@ -92,15 +92,30 @@ BATTERY_HEALTH = pa.schema(
     [
         _field("vin", pa.string(), "vehicle identification number"),
         _field("month", pa.string(), "YYYY-MM, UTC"),
-        _field("method", pa.string(), "energy_remaining | charge_energy | pooled"),
-        _field("capacity_kwh", pa.float64(), "usable capacity now; null when the evidence is too thin", "kWh"),
+        _field(
+            "method",
+            pa.string(),
+            "energy_remaining | charge_energy | current | rated_range | manufacturer | pooled (the published one)",
+        ),
+        _field("capacity_kwh", pa.float64(), "usable energy now at 25 degC; null when the evidence is too thin", "kWh"),
         _field("capacity_sd_kwh", pa.float64(), "one standard deviation of capacity_kwh", "kWh"),
-        _field("soh_percent", pa.float64(), "capacity_kwh over reference_capacity_kwh", "percent"),
+        _field("soh_percent", pa.float64(), "energy: capacity_kwh over reference_capacity_kwh", "percent"),
         _field("soh_sd", pa.float64(), "one standard deviation of soh_percent", "percent"),
+        _field("soh_low_percent", pa.float64(), "soh_percent less two standard deviations", "percent"),
+        _field("soh_high_percent", pa.float64(), "soh_percent plus two standard deviations", "percent"),
+        _field("capacity_ah", pa.float64(), "charge capacity now at 25 degC, kept apart from energy", "Ah"),
+        _field("capacity_sd_ah", pa.float64(), "one standard deviation of capacity_ah", "Ah"),
+        _field("soh_ah_percent", pa.float64(), "charge: capacity_ah over reference_capacity_ah", "percent"),
+        _field("soh_ah_sd", pa.float64(), "one standard deviation of soh_ah_percent", "percent"),
         _field("n_sessions", pa.int64(), "sessions (or days, for energy_remaining) used"),
         _field("sum_delta_soc", pa.float64(), "state of charge covered by the evidence", "percent"),
         _field("reference_capacity_kwh", pa.float64(), "usable capacity when new", "kWh"),
+        _field("reference_capacity_ah", pa.float64(), "charge capacity when new", "Ah"),
         _field("reference_source", pa.string(), "where the reference comes from"),
+        _field("current_offset_a", pa.float64(), "method current: what the current sensor reads too low", "A"),
+        _field("current_offset_sd_a", pa.float64(), "one standard deviation of current_offset_a", "A"),
+        _field("capacity_per_offset", pa.float64(), "method current: d ln capacity_ah / d current_offset_a", "1/A"),
+        _field("days_since_full_charge", pa.float64(), "from the last SoC >= 99 % of the month to its last SoC", "d"),
         _field("reasons", pa.list_(pa.string()), "why there is no number, or why evidence was left out"),
     ]
 )
@@ -116,6 +131,11 @@ VEHICLES = pa.schema(
         _field("usable_new_kwh", pa.float64(), "usable capacity when new", "kWh"),
         _field("reference_source", pa.string(), "where usable_new_kwh comes from"),
         _field("first_registration", pa.date32(), "first registration"),
+        _field("usable_new_ah", pa.float64(), "charge capacity when new; optional", "Ah"),
+        _field("rated_range_new_km", pa.float64(), "rated range at 100 % when new; optional", "km"),
     ]
 )
 """ref/vehicles: the vehicle registry."""
+
+OPTIONAL_VEHICLE_COLUMNS = ("usable_new_ah", "rated_range_new_km")
+"""Columns that a registry's file may leave out."""

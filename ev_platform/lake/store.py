@@ -9,6 +9,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +24,7 @@ from obstore.exceptions import AlreadyExistsError, GenericError, PreconditionErr
 from obstore.store import LocalStore, MemoryStore, S3Store
 
 from ev_platform.errors import UserError
+from ev_platform.lake.requests import Requests
 
 IO_THREADS = 16
 """obstore releases the GIL, so plain threads hide the latency of S3; more than this only queues."""
@@ -30,6 +33,12 @@ _Store = S3Store | LocalStore | MemoryStore
 _LOCKS = ".locks"
 _LOCK_STRIPES = 64
 _PRUNE_RACES = 20
+_CONFLICT_SECONDS = 0.05
+_PAGE = 1000
+"""Keys in one answer to a LIST and in one DELETE, as S3 has it."""
+_UNFINISHED = re.compile(r"#\d+$")
+"""Name of an object that obstore is writing; it gets its own name when it is whole."""
+_SMALL, _LARGE = 64 * 1024, 8 * 1024 * 1024
 
 
 class Versioned(NamedTuple):
@@ -47,6 +56,7 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.requests = Requests()
         scheme = urlsplit(url).scheme
         self._root: Path | None = None
         self._store: _Store
@@ -67,7 +77,11 @@ class ObjectStore:
     # -- whole objects ------------------------------------------------------------------------------------------------
 
     def put(self, key: str, data: bytes) -> None:
-        """Write one object; repeated PUTs of the same bytes under the same key are harmless."""
+        """Write one object; repeated PUTs of the same bytes under the same key are harmless.
+
+        A conflict (409) with another request for the same key or folder is over a moment later: it is asked again.
+        """
+        self.requests.add("PUT")
         for attempt in range(_PRUNE_RACES):
             try:
                 obstore.put(self._store, key, data, use_multipart=False)
@@ -75,6 +89,10 @@ class ObjectStore:
             except GenericError as error:  # another process removed the empty folder that was just being made
                 if self._root is None or "create dir" not in str(error) or attempt == _PRUNE_RACES - 1:
                     raise
+            except AlreadyExistsError:
+                if attempt == _PRUNE_RACES - 1:
+                    raise
+                time.sleep(_CONFLICT_SECONDS)
 
     def put_many(self, objects: Iterable[tuple[str, bytes]]) -> None:
         """Write many objects at once; returns when all are stored, raises if any is not."""
@@ -88,6 +106,7 @@ class ObjectStore:
         Raises:
             FileNotFoundError: there is no such object.
         """
+        self.requests.add("GET")
         return bytes(obstore.get(self._store, key).bytes())
 
     def get_many(self, keys: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
@@ -103,6 +122,7 @@ class ObjectStore:
 
     def read(self, key: str) -> Versioned:
         """Bytes of one object with its version, (None, None) when there is none."""
+        self.requests.add("GET")
         try:
             found = obstore.get(self._store, key)
         except FileNotFoundError:
@@ -110,8 +130,25 @@ class ObjectStore:
         data = bytes(found.bytes())
         return Versioned(data, found.meta["e_tag"] if self._root is None else _digest(data))
 
+    def open(self, key: str) -> Any:  # noqa: ANN401 - obstore's reader, a file that can be read and sought
+        """An object to read ranges of, without fetching all of it.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        return obstore.open_reader(self._store, key)
+
+    def size(self, key: str) -> int:
+        """Bytes of an object.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        return int(obstore.head(self._store, key)["size"])
+
     def exists(self, key: str) -> bool:
         """Whether the object exists."""
+        self.requests.add("GET")
         try:
             obstore.head(self._store, key)
         except FileNotFoundError:
@@ -120,16 +157,22 @@ class ObjectStore:
 
     def keys(self, prefix: str) -> list[str]:
         """Keys below a folder (whole path segments), sorted; every page of the listing is read."""
-        chunks = obstore.list(self._store, prefix, chunk_size=1000)
-        return sorted(meta["path"] for chunk in chunks for meta in chunk if not meta["path"].startswith(_LOCKS))
+        if self._root is not None:
+            self.requests.add("LIST")
+            return sorted(_walk(f"{self._root}/{prefix.strip('/')}".rstrip("/"), prefix.strip("/")))
+        pages = [[meta["path"] for meta in page] for page in obstore.list(self._store, prefix, chunk_size=_PAGE)]
+        self.requests.add("LIST", max(1, len(pages)))
+        return sorted(path for page in pages for path in page if not path.startswith(_LOCKS))
 
     def list_folders(self, prefix: str) -> list[str]:
         """Names of the folders directly below a folder, sorted."""
         found = obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]
+        self.requests.add("LIST", max(1, -(-len(found) // _PAGE)))
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete exactly these objects; one that is gone already is no error."""
+        self.requests.add("DELETE", -(-len(keys) // _PAGE))
         if self._root is None:
             if keys:
                 obstore.delete(self._store, list(keys))
@@ -163,6 +206,7 @@ class ObjectStore:
                     return False
                 self.put(key, data)
                 return True
+        self.requests.add("PUT")
         mode: Any = "create" if version is None else {"e_tag": version}
         try:
             obstore.put(self._store, key, data, mode=mode, use_multipart=False)
@@ -178,10 +222,10 @@ class ObjectStore:
     # -- internals ----------------------------------------------------------------------------------------------------
 
     def _bytes(self, key: str) -> bytes | None:
+        self.requests.add("GET")
         try:
             if self._root is not None:
-                with open(f"{self._root}/{key}", "rb") as file:
-                    return file.read()
+                return _read_file(f"{self._root}/{key}")
             return bytes(obstore.get(self._store, key).bytes())
         except FileNotFoundError:
             return None
@@ -205,6 +249,33 @@ class ObjectStore:
                 except OSError:  # not empty, or another process was faster
                     break
                 current = current.parent
+
+
+def _read_file(path: str) -> bytes:
+    """Content of a file; most raw objects are small, and `open` would ask the kernel seven times for each."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        parts = [os.read(handle, _SMALL)]
+        while len(parts[-1]) == (_SMALL if len(parts) == 1 else _LARGE):
+            parts.append(os.read(handle, _LARGE))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    finally:
+        os.close(handle)
+
+
+def _walk(folder: str, prefix: str) -> Iterator[str]:
+    """Keys of the finished objects in a folder and below; a folder that is gone has none."""
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        key = f"{prefix}/{entry.name}" if prefix else entry.name
+        if entry.is_dir():
+            if entry.name != _LOCKS or prefix:
+                yield from _walk(entry.path, key)
+        elif not _UNFINISHED.search(entry.name):
+            yield key
 
 
 def _digest(data: bytes) -> str:

@@ -118,7 +118,7 @@ ENUM_PREFIX: dict[str, str] = {
     "bmsStateValue": "BMSState",
     "fastChargerValue": "FastCharger",
     "cableTypeValue": "CableType",
-    "hvacPowerValue": "HvacPower",
+    "hvacPowerValue": "HvacPowerState",
     "sentryModeStateValue": "SentryModeState",
     "climateKeeperModeValue": "ClimateKeeperModeState",
     "carTypeValue": "CarType",

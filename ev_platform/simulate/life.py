@@ -258,6 +258,8 @@ class _Living:
         if self.draw.random() >= self.rates.step_back_per_charge:
             return
         counter = np.asarray(stretch.counter_kwh)
+        if len(counter) <= 4:  # slow polling of a short charge: nothing to step back from
+            return
         for at in self.draw.integers(max(4, len(counter) // 5), len(counter), 3).tolist():
             counter[at : at + 7] = max(0.0, float(counter[at - 4]) - float(self.draw.choice([0.03, 0.05])))
 

@@ -18,14 +18,18 @@ from ev_platform.simulate.fields import Intervals
 from ev_platform.simulate.fleet import Fleet
 from ev_platform.simulate.truth import Truth, true_history
 from ev_platform.simulate.wire import Message
+from ev_platform.simulate.wire_protobuf import as_protobuf
 
-GENERATION = 1
+GENERATION = 2
 """Raised whenever a change of the simulator changes its bytes: the topic gets another name."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """Same parameters, same messages: bytes, partitions, order and timestamps."""
+    """Same parameters, same messages: bytes, partitions, order and timestamps.
+
+    `protobuf`: payloads as Tesla's server sends them undecoded, instead of JSON.
+    """
 
     seed: int
     vehicles: int
@@ -33,12 +37,13 @@ class Scenario:
     faults: bool = True
     partitions: int = 4
     intervals: Intervals = field(default_factory=Intervals)
+    protobuf: bool = False
 
     @property
     def topic(self) -> str:
         """The topic of this sequence: letters, digits and underscores, ending in Tesla's record type `_V`."""
         rest = (GENERATION, self.faults, self.partitions, self.intervals)
-        mark = zlib.crc32(repr(rest).encode()) & 0xFFFF
+        mark = zlib.crc32(repr((*rest, "protobuf") if self.protobuf else rest).encode()) & 0xFFFF
         return f"simulated_{self.seed}_{self.first_day:%Y%m%d}_{self.vehicles}_{mark:04x}_V"
 
     @property
@@ -56,7 +61,8 @@ class Scenario:
 
         A partition's sequence is these lists one after another, so its timestamps never go back.
         """
-        return self.fleet.arrivals(day)
+        messages = self.fleet.arrivals(day)
+        return [as_protobuf(message) for message in messages] if self.protobuf else messages
 
     def dead_letters(self, first: date, last: date) -> Counter[str]:
         """Expected dead letters (and tombstones) by reason among the messages that arrive from `first` to `last`."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ev_platform.signals import catalogue, cleaned_schema
 from ev_platform.transform.clean_rules import apply_rules
-from ev_platform.transform.clean_tables import COUNTS, Wide
+from ev_platform.transform.clean_tables import COUNTS, EVENTS, Wide
 from ev_platform.transform.clean_values import widen
 from ev_platform.transform.series import Bools, Floats, Ints
 
@@ -24,18 +24,21 @@ class Cleaned(NamedTuple):
 
     table: one row per (vin, time, provider), sorted so; schema `ev_platform.signals.cleaned_schema()`.
     counts: vin, rule, signal, n: every value that was changed, nulled, dropped or flagged.
+    events: vin, time, rule, signal: the same one by one, where it was asked for; else empty.
     """
 
     table: pa.Table
     counts: pa.Table
+    events: pa.Table
 
 
-def clean(compressed: pa.Table, vehicles: pa.Table) -> Cleaned:
+def clean(compressed: pa.Table, vehicles: pa.Table, keep_events: bool = False) -> Cleaned:
     """Clean one day of any set of whole vehicles.
 
     Args:
         compressed: schema `lake.schemas.COMPRESSED`, rows in any order, repeated rows allowed.
         vehicles: schema `lake.schemas.VEHICLES`; a vehicle without a line is cleaned without its capacity.
+        keep_events: also say at which times a rule did something (for a vehicle or two: `ev explain`).
 
     Returns:
         A row per time at which a mapped signal was sent. Columns hold what was observed at that very time, nothing is
@@ -43,11 +46,11 @@ def clean(compressed: pa.Table, vehicles: pa.Table) -> Cleaned:
         and `invalid:column` where the provider said that it does not know the value now: a fill must not go past it.
     """
     if compressed.num_rows == 0:
-        return Cleaned(cleaned_schema().empty_table(), COUNTS.empty_table())
-    wide = widen(compressed)
+        return Cleaned(cleaned_schema().empty_table(), COUNTS.empty_table(), EVENTS.empty_table())
+    wide = widen(compressed, keep_events)
     apply_rules(wide, vehicles)
     order = np.lexsort((wide.provider, wide.time, wide.vin))
-    return Cleaned(_table(wide, order), wide.log.table())
+    return Cleaned(_table(wide, order), wide.log.table(), wide.log.events())
 
 
 def _table(wide: Wide, order: Ints) -> pa.Table:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ev_platform.signals import CanonicalSignal, catalogue
+from ev_platform.transform.clean_current import null_voltage_off_level, turn_reversed_current
 from ev_platform.transform.clean_tables import Wide
 from ev_platform.transform.series import (
     NONE,
@@ -51,6 +52,8 @@ def apply_rules(wide: Wide, vehicles: pa.Table) -> None:
     """All rules, in the order in which they rely on each other."""
     null_out_of_range(wide)
     null_energy_above_capacity(wide, vehicles)
+    null_voltage_off_level(wide)
+    turn_reversed_current(wide)
     null_power_out_of_range(wide)
     null_zero_soc(wide)
     drop_stale_heads(wide)
@@ -175,7 +178,7 @@ def drop_stale_heads(wide: Wide) -> None:
             heads |= _stale_rows(wide, catalogue().signals[name])
     rows = np.flatnonzero(heads)
     if len(rows):
-        wide.log.add("stale_head", "row", wide.vin[rows])
+        wide.log.add("stale_head", "row", wide.vin[rows], wide.time[rows])
         wide.keep(~heads)
 
 

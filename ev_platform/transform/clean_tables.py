@@ -18,16 +18,29 @@ OK, NULLED, INVALID = 0, 1, 2
 
 
 class CountLog:
-    """What was changed, nulled or dropped: (vehicle, rule, signal) and how often."""
+    """What was changed, nulled or dropped: (vehicle, rule, signal) and how often; on request also when."""
 
-    def __init__(self, vins: list[str]) -> None:
+    def __init__(self, vins: list[str], keep_events: bool = False) -> None:
         self.vins = vins
         self._parts: list[tuple[str, str, Ints]] = []
+        self._events: list[tuple[str, str, Ints, Ints]] | None = [] if keep_events else None
 
-    def add(self, rule: str, signal: str, vehicles: Ints) -> None:
-        """One count for each vehicle number in `vehicles` (repeated numbers count repeatedly)."""
+    def add(self, rule: str, signal: str, vehicles: Ints, time: Ints) -> None:
+        """One count for each vehicle number in `vehicles` (repeated numbers count repeatedly), at these times (us)."""
         if len(vehicles):
             self._parts.append((rule, signal, np.bincount(vehicles, minlength=len(self.vins))))
+            if self._events is not None:
+                self._events.append((rule, signal, vehicles, time))
+
+    def events(self) -> pa.Table:
+        """vin, time, rule, signal of every single count, sorted; empty unless they were kept."""
+        rows = sorted(
+            (self.vins[vehicle], when, rule, signal)
+            for rule, signal, vehicles, time in self._events or []
+            for vehicle, when in zip(vehicles.tolist(), time.tolist(), strict=True)
+        )
+        columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+        return pa.table([pa.array(c, f.type) for c, f in zip(columns, EVENTS, strict=True)], schema=EVENTS)
 
     def table(self) -> pa.Table:
         """vin, rule, signal, n: sorted, zero counts left out."""
@@ -50,6 +63,16 @@ COUNTS = pa.schema(
     ]
 )
 """Cleaning counts. `signal` is the canonical name, or the provider's own where it has none."""
+
+EVENTS = pa.schema(
+    [
+        pa.field("vin", pa.string()),
+        pa.field("time", pa.timestamp("us", tz="UTC")),
+        pa.field("rule", pa.string()),
+        pa.field("signal", pa.string()),
+    ]
+)
+"""The same one by one: when a rule did something to which signal."""
 
 
 @dataclass(slots=True)
@@ -104,7 +127,7 @@ class Wide:
         """Flag and count rows without changing a value."""
         if len(rows):
             self.flags.append((f"{rule}:{name}", rows))
-            self.log.add(rule, name, self.vin[rows])
+            self.log.add(rule, name, self.vin[rows], self.time[rows])
 
     def keep(self, mask: Bools) -> None:
         """Leave out the other rows."""

@@ -17,8 +17,8 @@ from ev_platform.transform.clean_tables import INVALID, NULLED, OK, CountLog, Lo
 from ev_platform.transform.series import Bools, Floats, Groups, Ints, string_codes
 
 UNMAPPED = -1
-TRUE_WORDS = frozenset({"true", "1", "yes", "on"})
-FALSE_WORDS = frozenset({"false", "0", "no", "off"})
+TRUE_WORDS = frozenset({"true", "1", "yes", "on", "plugged_in", "connected", "plugged"})
+FALSE_WORDS = frozenset({"false", "0", "no", "off", "disconnected", "unplugged"})
 
 
 def _numbers(column: pa.ChunkedArray) -> Floats:
@@ -29,7 +29,7 @@ def _microseconds(column: pa.ChunkedArray) -> Ints:
     return np.asarray(column.cast(pa.int64()).to_numpy(), dtype=np.int64)
 
 
-def widen(compressed: pa.Table) -> Wide:
+def widen(compressed: pa.Table, keep_events: bool = False) -> Wide:
     """Wide rows of a compressed table (schema COMPRESSED), values in canonical units, repeats dropped.
 
     A row of the result stands for every time at which at least one mapped signal was sent, usable or not.
@@ -38,21 +38,22 @@ def widen(compressed: pa.Table) -> Wide:
     vin, vins = string_codes(compressed["vin"])
     provider, providers = string_codes(compressed["provider"])
     signal, signals = string_codes(compressed["signal"])
-    log = CountLog(vins)
+    log = CountLog(vins, keep_events)
+    time = _microseconds(compressed["event_time"])
     pair = np.where(signal >= 0, provider * len(signals) + signal, UNMAPPED)
     mapped = _mapped_pairs(known, pair, providers, signals)
     column = np.full(len(providers) * len(signals) + 1, UNMAPPED, dtype=np.int64)  # last slot: no signal at all
     names = list(known.signals)
     for code, target in mapped.items():
         column[code] = names.index(target.canonical)
-    _count_unmapped(log, vin, signal, signals, (column[pair] == UNMAPPED) & (signal >= 0))
+    _count_unmapped(log, vin, time, signal, signals, (column[pair] == UNMAPPED) & (signal >= 0))
     rows = np.flatnonzero(column[pair] != UNMAPPED)
     pair = pair[rows]
     priority = np.array([mapped[code].priority if code in mapped else 0 for code in range(len(column))])
     long = Long(
         vin=vin[rows],
         provider=provider[rows],
-        time=_microseconds(compressed["event_time"])[rows],
+        time=time[rows],
         column=column[pair],
         value=np.full(len(rows), np.nan),
         state=np.full(len(rows), OK, dtype=np.int64),
@@ -74,10 +75,10 @@ def _mapped_pairs(known: Catalogue, pair: Ints, providers: list[str], signals: l
     return found
 
 
-def _count_unmapped(log: CountLog, vin: Ints, signal: Ints, signals: list[str], mask: Bools) -> None:
-    vehicles, names = vin[mask], signal[mask]
+def _count_unmapped(log: CountLog, vin: Ints, time: Ints, signal: Ints, signals: list[str], mask: Bools) -> None:
+    vehicles, times, names = vin[mask], time[mask], signal[mask]
     for code in np.unique(names).tolist():
-        log.add("unmapped", signals[code], vehicles[names == code])
+        log.add("unmapped", signals[code], vehicles[names == code], times[names == code])
 
 
 def _fill_values(
@@ -130,7 +131,7 @@ class _Notes:
         """Rows that are still usable and in `mask` get `state`, counted under `rule`."""
         chosen = self.rows[mask & (self.long.state[self.rows] == OK)]
         self.long.state[chosen] = state
-        self.log.add(rule, self.name, self.long.vin[chosen])
+        self.log.add(rule, self.name, self.long.vin[chosen], self.long.time[chosen])
 
     def status(self, codes: Ints, statuses: list[str]) -> None:
         """The compressed status: `invalid` and `missing` end a fill, anything else that is not ok is unreadable."""
@@ -268,8 +269,8 @@ def _one_per_cell(long: Long, compressed: pa.Table, names: list[str], log: Count
     )
     for code in np.unique(long.column[rows]).tolist():
         lost = ~winner & (long.column[rows] == code)
-        log.add("repeat", names[code], long.vin[rows[lost & equal]])
-        log.add("superseded", names[code], long.vin[rows[lost & ~equal]])
+        for rule, at in (("repeat", rows[lost & equal]), ("superseded", rows[lost & ~equal])):
+            log.add(rule, names[code], long.vin[at], long.time[at])
     kept = ~contested
     kept[rows[winner]] = True
     return long.take(kept)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ev_platform.transform.compact_lexeme import to_json
+from ev_platform.ingest.lexeme import to_json
 
 CONSTANT_HEADERS = {"timestamp": "0", "version": "0"}
 """Headers that fleet-telemetry always sends with these values; only other values are worth keeping."""

@@ -1,6 +1,7 @@
 """Numbers as they were written: a cheap proof that nothing is lost, and a second look for the lines where it fails.
 
-Belongs here: the spelling of JSON numbers. Not here: what a value means (tesla_json.py).
+Belongs here: the spelling of JSON numbers. Not here: what a value means (tesla_json.py), parsing with every digit
+(ingest/lexeme.py).
 
 A double reproduces most numbers as they were written, but not `9.10`, `1E5`, `80.0` or 20-digit integers, and orjson
 keeps no spelling. So a parsed record is written back: when the line ends with those bytes, up to blanks after `:` and
@@ -13,28 +14,21 @@ the test are parsed again with every number kept as a `Lexeme`; that costs three
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ev_platform.ingest.lexeme import Lexeme
 
 EXACT_INTEGER = 2**53
 """Integers up to here have a double of their own."""
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_WHOLE_NUMBER = rf"\A{_NUMBER.pattern}\z"
 _LONGEST_NUMBER = 400
 """Longer digit strings are kept as text only: Python refuses to convert integers of thousands of digits."""
-
-
-class Lexeme(str):
-    """A JSON number as it was written."""
-
-    __slots__ = ()
-
-
-class DuplicateKeysError(ValueError):
-    """An object of the line names a key twice, so that a parsed form cannot hold the whole line."""
 
 
 def spelled_alike(line: bytes, record: object, before: bytes = b"", after: bytes = b"") -> bool:
@@ -53,23 +47,6 @@ def spelled_alike(line: bytes, record: object, before: bytes = b"", after: bytes
 def tight(text: bytes) -> bytes:
     """A JSON text without the one blank that some writers put after `:` and `,`; strings lose theirs too."""
     return text.replace(b": ", b":").replace(b", ", b",")
-
-
-def loads_lexemes(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Parse a line, every number as a `Lexeme`.
-
-    Raises:
-        DuplicateKeysError: some object names a key twice.
-        ValueError: not JSON.
-    """
-    return json.loads(line, parse_float=Lexeme, parse_int=Lexeme, object_pairs_hook=_unique)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise DuplicateKeysError("a key is named twice")
-    return found
 
 
 def spell(number: float) -> str:
@@ -97,12 +74,10 @@ def to_number(text: str) -> float | None:
     return number if abs(number) != float("inf") else None
 
 
-def to_json(value: object) -> str:
-    """JSON text of a parsed value, blanks removed, every `Lexeme` as it was written."""
-    if isinstance(value, Lexeme):
-        return str(value)
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{to_json(str(key))}:{to_json(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(to_json, value)) + "]"
-    return orjson.dumps(value).decode()
+def to_numbers(texts: pa.Array) -> pa.Array:
+    """`to_number` of many texts at once."""
+    plain = pc.and_(
+        pc.match_substring_regex(texts, _WHOLE_NUMBER), pc.less_equal(pc.utf8_length(texts), _LONGEST_NUMBER)
+    )
+    numbers = pc.if_else(plain, texts, pa.scalar(None, pa.string())).cast(pa.float64())
+    return pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))

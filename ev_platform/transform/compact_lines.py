@@ -3,9 +3,11 @@
 Belongs here: the envelope of a line (identity, headers, original record), what makes a line unreadable. Not here: the
 shape of a provider's record (tesla_json.py), duplicates and order (compact_merge.py), fetching (engine).
 
-Three forms of a line: `{"_p","_o","_t","h","d"}` from Kafka, `{"_h","_t","h","d"}` polled or imported, and a bare
-JSON object written by somebody else, whose identity is its place (object key and line number, with a checksum, because
-the same key may be used again for other lines).
+Providers that are polled have a way of their own (compact_polled.py): there every value is a record.
+
+Forms of a line: `{"_p","_o","_t","h","d"}` from Kafka (with `"b"`, base64, instead of `d` where the payload is
+protobuf), `{"_h","_t","h","d"}` polled or imported, and a bare JSON object written by somebody else, whose identity is
+its place (object key and line number, with a checksum, because the same key may be used again for other lines).
 """
 
 from __future__ import annotations
@@ -20,13 +22,17 @@ from zlib import crc32
 import numpy as np
 import orjson
 
+from ev_platform.ingest.lexeme import DuplicateKeysError, loads_lexemes
 from ev_platform.lake.layout import PolledName, parse_temp_key
+from ev_platform.providers.shapes import LEAVES
 from ev_platform.transform.compact_chunks import CHUNK_LINES, add_chunk
 from ev_platform.transform.compact_headers import Headers, extra_with
-from ev_platform.transform.compact_lexeme import DuplicateKeysError, loads_lexemes, spelled_alike
+from ev_platform.transform.compact_lexeme import spelled_alike
+from ev_platform.transform.compact_polled import RECEIVED_HEADER, SENT_HEADER, LeafError, add_leaves
 from ev_platform.transform.compact_time import NANOSECONDS_PER_DAY, UNREADABLE, day_start, parse_times
 from ev_platform.transform.row_json import add_row
 from ev_platform.transform.tesla_json import PARSERS, Rows, add_record
+from ev_platform.transform.tesla_protobuf import NotReadableError, read_record
 
 FILES_SOURCE = "files"
 """Source of objects whose names ingest did not give."""
@@ -40,10 +46,17 @@ RECORD_FIELDS = (
 )  # fmt: skip
 """Columns of records: times as sent, identity, number of rows, place (buffer, line from 1)."""
 
+MAX_LINE_BYTES = 16 * 2**20
+"""Longest line that is parsed. Ingest writes no longer ones (EV_MESSAGE_MAX_BYTES is at most 8 MiB); others may."""
+
+MAX_COMMAS = 110_000
+"""Most commas of a line, that is most rows that it can become (ingest lets 100,000 pass, plus headers)."""
+
 _Identity = tuple[int | None, int | None, int | None, str | None]
 _Parser = Callable[[Rows, dict[str, Any]], dict[str, Any] | None]
 
 _KAFKA_KEYS = frozenset({"_p", "_o", "_t", "h", "d"})
+_BINARY_KEYS = frozenset({"_p", "_o", "_t", "h", "b"})
 _ENVELOPE_KEYS = _KAFKA_KEYS | {"_h"}
 _INT32, _INT64 = 2**31, 2**63
 
@@ -86,7 +99,7 @@ def parse(buffers: Sequence[tuple[str, bytes]], vin: str, day: str) -> Parsed:
         vin: the vehicle; a record that names another one is a bad line.
         day: UTC day; a record of another day is a bad line.
     """
-    reader = _Reader(vin)
+    reader = _Reader(vin, day)
     with _garbage_collector_off():
         for key, data in buffers:
             reader.add(key, data)
@@ -119,8 +132,8 @@ def _garbage_collector_off() -> Iterator[None]:
 class _Reader:
     """Reads one buffer after another into the same lists. Lines wait until a chunk of them is together."""
 
-    def __init__(self, vin: str) -> None:
-        self.vin = vin
+    def __init__(self, vin: str, day: str) -> None:
+        self.vin, self.day = vin, day
         self.rows = Rows()
         self.records: dict[str, list[Any]] = {name: [] for name in RECORD_FIELDS}
         self.sources: list[tuple[str, str]] = []
@@ -156,25 +169,29 @@ class _Reader:
 
     def _read(self, count: int) -> None:
         """Read the first lines that wait, by chunks where they have the usual form, else one by one."""
-        parser = PARSERS.get(self.sources[-1][1], add_row) if self.sources else add_row
+        provider = self.sources[-1][1] if self.sources else ""
+        parser = PARSERS.get(provider, add_row)
+        read = self._read_payload if provider in LEAVES else self._read_line
         for start in range(0, count, CHUNK_LINES):
             end = min(start + CHUNK_LINES, count)
             lines, buffers, numbers = self._lines[start:end], self._buffers[start:end], self._numbers[start:end]
-            usual = add_chunk(self.rows, self._headers, lines, self.vin) if parser is add_record else None
+            usual = None
+            if parser is add_record and max(map(len, lines)) <= MAX_COMMAS:
+                usual = add_chunk(self.rows, self._headers, lines, self.vin)
             if usual is not None:
                 for column, values in zip(self.records.values(), (*usual, buffers, numbers), strict=True):
                     column += values
                 continue
             for line, buffer, number in zip(lines, buffers, numbers, strict=True):
                 if line and not line.isspace():
-                    self._read_line(line, buffer, number, parser)
+                    read(line, buffer, number, parser)
         del self._lines[:count], self._buffers[:count], self._numbers[:count]
 
     def _read_line(self, line: bytes, buffer: int, number: int, parser: _Parser) -> None:
         before = len(self.rows.signal)
         key = self._keys[buffer]
         try:
-            fields = self._line(line, parser, key, number)
+            fields = self._line(line, parser, buffer, number)
         except (ValueError, RecursionError, orjson.JSONEncodeError) as error:
             self.rows.truncate(before)
             self.bad_lines.append(BadLine(key, number, _reason(error), line))
@@ -183,8 +200,31 @@ class _Reader:
         for column, value in zip(self.records.values(), (*fields, *place), strict=True):
             column.append(value)
 
-    def _line(self, line: bytes, parser: _Parser, key: str, number: int) -> tuple[Any, ...]:
+    def _read_payload(self, line: bytes, buffer: int, number: int, _: _Parser) -> None:
+        """A polled payload: each of its values of this day is a record."""
+        before = len(self.rows.signal)
+        try:
+            document = loads_lexemes(line)
+            payload = document.get("d") if type(document) is dict else None
+            digest, headers = (document.get("_h"), document.get("h") or {}) if payload is not None else (None, {})
+            if type(payload) is not dict or type(digest) is not str or type(headers) is not dict:
+                raise BadLineError("not a polled payload with _h and d")
+            received, sent = (_milliseconds(headers.get(name)) for name in (RECEIVED_HEADER, SENT_HEADER))
+            clock = received if sent is None else sent
+            found = add_leaves(self.rows, self.sources[buffer][1], payload, clock, self.day)
+        except (ValueError, RecursionError) as error:
+            self.rows.truncate(before)
+            self.bad_lines.append(BadLine(self._keys[buffer], number, _reason(error), line))
+            return
+        for leaf in found:
+            fields = (leaf.created, received, None, None, None, None, None, None, leaf.digest, 1, buffer, number)
+            for column, value in zip(self.records.values(), fields, strict=True):
+                column.append(value)
+
+    def _line(self, line: bytes, parser: _Parser, buffer: int, number: int) -> tuple[Any, ...]:
         """The fields of one record up to its identity; its rows go to `self.rows`."""
+        if len(line) > MAX_COMMAS and (len(line) > MAX_LINE_BYTES or line.count(b",") > MAX_COMMAS):
+            raise BadLineError(f"longer than {MAX_LINE_BYTES} bytes or more than {MAX_COMMAS} values")
         document = orjson.loads(line)
         if type(document) is not dict:
             raise BadLineError("not a JSON object")
@@ -198,8 +238,13 @@ class _Reader:
                 leftover = {name: value for name, value in document.items() if name not in _ENVELOPE_KEYS}
             if not spelled_alike(line, record, b'"d":', b"}"):
                 record, leftover = _look_again(line, "d", record, leftover)
+        elif "b" in document and "_o" in document and parser is add_record:
+            identity = _identity(document)
+            record = read_record(document["b"], self.sources[buffer][0], document.get("h"))
+            received_ms, txid, extra = self._headers.one(document.get("h"))
+            leftover = {name: value for name, value in document.items() if name not in _BINARY_KEYS}
         else:
-            record, identity = document, (None, None, None, f"{key}#{number}:{crc32(line):08x}")
+            record, identity = document, (None, None, None, f"{self._keys[buffer]}#{number}:{crc32(line):08x}")
             if not spelled_alike(line, record):
                 record, leftover = _look_again(line, None, record, leftover)
         if type(record) is not dict or type(created := record.get("createdAt")) is not str:
@@ -239,12 +284,16 @@ def _identity(document: dict[str, Any]) -> _Identity:
     return None, None, source_ts, digest
 
 
+def _milliseconds(text: object) -> int | None:
+    return int(text) if type(text) is str and len(text) <= 13 and text.isascii() and text.isdigit() else None
+
+
 def _within(value: object, low: int, high: int) -> bool:
     return type(value) is int and low <= value < high
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, BadLineError):
+    if isinstance(error, BadLineError | NotReadableError | LeafError | DuplicateKeysError):
         return str(error)
     too_deep = isinstance(error, RecursionError | orjson.JSONEncodeError)  # orjson writes 254 levels, reads 1024
     return "nested too deeply" if too_deep else f"not JSON: {error}"

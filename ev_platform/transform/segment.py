@@ -27,7 +27,7 @@ from ev_platform.transform.segment_rules import (
     merge_pauses,
 )
 from ev_platform.transform.segment_states import States, states
-from ev_platform.transform.segment_table import piece_table, soc_rise_only
+from ev_platform.transform.segment_table import piece_table, soc_only
 from ev_platform.transform.series import Bools, Floats, Ints, count_runs, run_of_row, run_starts
 
 
@@ -125,7 +125,7 @@ def _kept(frame: Frame, found: States, pieces: Pieces, measures: Measures, midni
         measures.soc_start,
         measures.soc_end,
         measures.energy_kwh,
-        soc_rise_only(found, measures),
+        soc_only(found, measures),
     )
     start, end = frame.time[pieces.first], frame.time[pieces.end]
     reach = np.where(pieces.kind == DRIVE, DRIVE_PAUSE_S, CHARGE_PAUSE_PLUGGED_S) * 1e6

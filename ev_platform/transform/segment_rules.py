@@ -40,6 +40,7 @@ INFERRED_DRIVE_KM = 0.5
 INFERRED_DRIVE_KMH = 5.0
 KEEP_DRIVE_KM = 0.5
 KEEP_DRIVE_S = 120.0
+KEEP_FALL_PERCENT = 2.0
 KEEP_CHARGE_PERCENT = 1.0
 KEEP_CHARGE_INTEGER_PERCENT = 3.0
 KEEP_CHARGE_KWH = 0.3
@@ -58,6 +59,8 @@ PENALTIES: dict[str, float] = {
     "energy_from_soc": 0.1,
     "energy_unknown": 0.2,
     "soc_rise_only": 0.2,
+    "soc_fall_only": 0.3,
+    "power_only": 0.1,
     "few_samples": 0.1,
     "moved_in_gap": 0.1,
 }
@@ -115,19 +118,19 @@ def merge_pauses(runs: Runs) -> Ints:
 
 
 def kept(
-    kind: Ints, seconds: Floats, km: Floats, soc_start: Floats, soc_end: Floats, kwh: Floats, soc_rise_only: Bools
+    kind: Ints, seconds: Floats, km: Floats, soc_start: Floats, soc_end: Floats, kwh: Floats, soc_only: Bools
 ) -> Bools:
     """Which drives and charges are large enough to be one; idle is always kept. Unknown figures count as zero.
 
-    A drive needs 0.5 km or 2 minutes; a charge 3 minutes and 1 % or 0.3 kWh. A charge of which only the rise of SoC is
-    known needs 1 %, or 3 % where SoC comes in whole numbers.
+    A drive needs 0.5 km or 2 minutes; a charge 3 minutes and 1 % or 0.3 kWh, and SoC must not have fallen by 1 %. Where
+    only SoC is known (`soc_only`) a charge needs 1 %, or 3 % of whole numbers, a drive a fall of 2 %.
     """
     km, delta_soc, kwh = np.nan_to_num(km), np.nan_to_num(soc_end - soc_start), np.nan_to_num(kwh)
-    drive = (km >= KEEP_DRIVE_KM) | (seconds >= KEEP_DRIVE_S)
-    enough = (delta_soc >= KEEP_CHARGE_PERCENT) | (kwh >= KEEP_CHARGE_KWH)
+    drive = ((km >= KEEP_DRIVE_KM) | (seconds >= KEEP_DRIVE_S)) & (~soc_only | (delta_soc <= -KEEP_FALL_PERCENT))
+    enough = (delta_soc >= KEEP_CHARGE_PERCENT) | ((kwh >= KEEP_CHARGE_KWH) & (delta_soc > -KEEP_CHARGE_PERCENT))
     whole = (soc_start % 1 == 0) & (soc_end % 1 == 0)
     strict = delta_soc >= np.where(whole, KEEP_CHARGE_INTEGER_PERCENT, KEEP_CHARGE_PERCENT)
-    charge = np.where(soc_rise_only, strict, enough) & (seconds >= KEEP_CHARGE_S)
+    charge = np.where(soc_only, strict, enough) & (seconds >= KEEP_CHARGE_S)
     return np.where(kind == DRIVE, drive, np.where(kind == CHARGE, charge, True))
 
 

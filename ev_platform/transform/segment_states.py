@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ev_platform.signals import catalogue
+from ev_platform.transform.segment_blind import between_drives, blind, drives_by_power, drives_by_soc
 from ev_platform.transform.segment_frame import Frame
 from ev_platform.transform.segment_rules import (
     AFTER_GAP_S,
@@ -21,6 +22,7 @@ from ev_platform.transform.segment_rules import (
     DAY_US,
     DRIVE,
     DRIVE_PAUSE_S,
+    HOUR_S,
     IDLE,
     INFERRED_MIN_S,
     gap_kind,
@@ -35,6 +37,7 @@ from ev_platform.transform.series import (
     filled_row,
     last_before,
     last_valid,
+    next_row_valid,
     next_valid,
     run_of_row,
     run_starts,
@@ -56,6 +59,7 @@ ODOMETER_STEP_KM = 0.1
 ODOMETER_OVERRULES_PARK_KM = 0.5
 ODOMETER_KMH = 3.0
 STANDING_KM = 0.2
+SHOWS_KWH = 1.0
 SOC_RISE_S = 3600.0
 SOC_FIRST_STEP_S = 900.0
 
@@ -65,16 +69,17 @@ class States:
     """One value per row, about the interval that starts there (see module): label (see segment_rules), and why.
 
     `announced` is the label that the row's own states give, whatever happened afterwards. `asleep` marks silence in
-    which the car sleeps if it idles; `inferred` gaps whose label was concluded from both ends; `soc_rise` charging of
-    which nothing but the rising SoC is known. `gap_soc` and `gap_km`: change over an interval of 5 minutes and more,
-    NaN where unknown.
+    which the car sleeps if it idles; `inferred` gaps whose label was concluded from both ends; `soc_only` charging or
+    driving of which nothing but the rise or fall of SoC is known; `power_only` driving of which nothing but the pack's
+    power is. `gap_soc` and `gap_km`: change over an interval of 5 minutes and more, NaN where unknown.
     """
 
     label: Ints
     announced: Ints
     asleep: Bools
     inferred: Bools
-    soc_rise: Bools
+    soc_only: Bools
+    power_only: Bools
     gap_soc: Floats
     gap_km: Floats
     moved_in_gap: Bools
@@ -85,12 +90,18 @@ class States:
 def states(frame: Frame) -> States:
     """Label every interval: driving, charging, idle (asleep), or a charge or drive inferred in a gap."""
     driving = _driving(frame)
+    unseen = blind(frame)
+    by_power = drives_by_power(frame, unseen) & ~driving
+    driving |= by_power
+    by_fall = drives_by_soc(frame, unseen) & ~driving & ~frame.held_word("charge_state", CHARGING_WORDS)
+    driving |= by_fall
     charging, soc_rise = _charging(frame, driving)
     announced = np.where(driving, DRIVE, np.where(charging, CHARGE, IDLE)).astype(np.int64)
     seconds = frame.gap_after
     contact = (seconds <= CONTACT_S) | np.isinf(seconds)
     label = np.where(contact, announced, IDLE)
     label[contact & _stood_in_gap(frame) & (label == DRIVE)] = IDLE
+    label[contact & _took_nothing_in_gap(frame) & (label == CHARGE)] = IDLE
 
     open_gap = np.isfinite(seconds) & (seconds >= INFERRED_MIN_S) & (label == IDLE)
     delta_soc, km = _change_over_gap(frame, "soc_percent"), _change_over_gap(frame, "odometer_km")
@@ -98,13 +109,13 @@ def states(frame: Frame) -> States:
     inferred &= open_gap
     next_announced = np.append(announced[1:], IDLE)
     label = np.where(inferred, gap_label(kind, inferred, seconds, announced == kind, next_announced == kind), label)
-    known_charge = (label == CHARGE) & ~inferred
     return States(
         label=label,
         announced=announced,
         asleep=np.isfinite(seconds) & (seconds > ASLEEP_S),
         inferred=inferred,
-        soc_rise=soc_rise & known_charge,
+        soc_only=~inferred & ((soc_rise & (label == CHARGE)) | (by_fall & (label == DRIVE))),
+        power_only=~inferred & by_power & (label == DRIVE),
         gap_soc=delta_soc,
         gap_km=km,
         moved_in_gap=open_gap & ~inferred & (np.nan_to_num(km) >= ODOMETER_OVERRULES_PARK_KM),
@@ -135,21 +146,13 @@ def _odometer_rise(frame: Frame, evident: Bools) -> Floats:
     known = frame.known("odometer_km")
     before = last_valid(known & ~frame.cut, frame.groups)
     before = np.where(before == last_valid(known, frame.groups), before, NONE)
-    after = _next_row_valid(frame, known)
+    after = next_row_valid(known, frame.groups)
     km = take(frame.floats("odometer_km"), after, np.nan) - take(frame.floats("odometer_km"), before, np.nan)
     seconds = seconds_between(frame.time, before, after)
     speaks = (km >= ODOMETER_STEP_KM) & (seconds <= CONTACT_S) & (km >= ODOMETER_KMH * seconds / 3600)
     speaks &= ~_cut_between(frame, before, after)
     shown = np.append(0, np.cumsum(evident))
     return np.where(speaks & (evident | (shown[after] == shown[before])), km, 0.0)
-
-
-def _next_row_valid(frame: Frame, valid: Bools) -> Ints:
-    """For every row the first valid row strictly after it in its group; NONE without any."""
-    rows = np.full(frame.rows, NONE, dtype=np.int64)
-    rows[:-1] = next_valid(valid, frame.groups)[1:]
-    rows[frame.groups.last] = NONE
-    return rows
 
 
 def _cut_between(frame: Frame, before: Ints, after: Ints) -> Bools:
@@ -180,6 +183,12 @@ def _stood_in_gap(frame: Frame) -> Bools:
     """Pauses between two rows longer than 5 minutes over which the odometer is known not to have moved."""
     km = _change_over_gap(frame, "odometer_km")
     return np.asarray((frame.gap_after > DRIVE_PAUSE_S) & (km < ODOMETER_STEP_KM), dtype=bool)
+
+
+def _took_nothing_in_gap(frame: Frame) -> Bools:
+    """Pauses of 5 minutes and more in which a charge at the last power would have shown, but SoC did not rise."""
+    kwh = frame.power_held_kw * np.where(np.isfinite(frame.gap_after), frame.gap_after, 0.0) / HOUR_S
+    return np.asarray((_change_over_gap(frame, "soc_percent") <= 0) & (kwh >= SHOWS_KWH), dtype=bool)
 
 
 def _change_over_gap(frame: Frame, name: str) -> Floats:
@@ -217,7 +226,7 @@ def _charging(frame: Frame, driving: Bools) -> tuple[Bools, Bools]:
     counting = _counter_rises(frame)
     fresh = ~np.isnan(frame.held("pack_current_a", FRESH_S))
     takes_nothing = (power <= NO_POWER_KW) & (fresh | ~counting)
-    by_power = _power_into_parked_pack(frame, driving)
+    by_power = _power_into_parked_pack(frame, driving) & ~between_drives(frame, driving)
     by_state = state_on & ~takes_nothing
     by_measure = ~state_known & (dc_on | counting)
     soc_rise = _soc_rises(frame, driving) & ~state_known & np.isnan(power)
@@ -231,7 +240,7 @@ def _power_into_parked_pack(frame: Frame, driving: Bools) -> Bools:
     reading = ~np.isnan(power)
     strong = reading & (power > CHARGE_POWER_KW) & ~driving
     before = last_before(reading, frame.groups)
-    after = _next_row_valid(frame, reading)
+    after = next_row_valid(reading, frame.groups)
     confirmed = strong & ((take(strong, before, 0.0) == 1) | (take(strong, after, 0.0) == 1))
     stop = frame.contact_lost | frame.marked("invalid:pack_current_a")
     row = filled_row(reading, stop, frame.time, frame.groups, np.inf)
@@ -243,7 +252,7 @@ def _counter_rises(frame: Frame) -> Bools:
     known = frame.known("charge_energy_kwh")
     if not known.any():
         return np.zeros(frame.rows, dtype=bool)
-    before, after = last_valid(known, frame.groups), _next_row_valid(frame, known)
+    before, after = last_valid(known, frame.groups), next_row_valid(known, frame.groups)
     values = frame.floats("charge_energy_kwh")
     rise = take(values, after, np.nan) - take(values, before, np.nan)
     near = seconds_between(frame.time, before, after) <= CONTACT_S
@@ -278,7 +287,7 @@ def _soc_rises(frame: Frame, driving: Bools) -> Bools:
     step_length = np.full(frame.rows, -1.0)
     step_length[rows] = np.where(up, length, -1.0)
     here = np.arange(frame.rows)
-    ahead, behind = _next_row_valid(frame, is_change), last_valid(is_change, frame.groups)
+    ahead, behind = next_row_valid(is_change, frame.groups), last_valid(is_change, frame.groups)
     rising = seconds_between(frame.time, here, ahead) <= take(step_length, ahead, -1.0)
     goes_on = seconds_between(frame.time, behind, here) <= take(step_length, behind, -1.0)
     driven = np.append(0, np.cumsum(driving))
@@ -294,6 +303,6 @@ def _reaches_midnight(frame: Frame) -> Bools:
 def _odometer_moves(frame: Frame) -> Bools:
     """Intervals between two odometer readings more than 0.2 km apart."""
     known = frame.known("odometer_km")
-    before, after = last_valid(known, frame.groups), _next_row_valid(frame, known)
+    before, after = last_valid(known, frame.groups), next_row_valid(known, frame.groups)
     values = frame.floats("odometer_km")
     return np.asarray(take(values, after, np.nan) - take(values, before, np.nan) > STANDING_KM, dtype=bool)

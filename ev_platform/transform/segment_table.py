@@ -19,6 +19,7 @@ from ev_platform.transform.segment_rules import (
     DRIVE,
     FEW_SAMPLES,
     IDLE,
+    KIND_OF,
     KINDS,
     LONG_GAP_S,
     PLUGGED,
@@ -30,10 +31,12 @@ from ev_platform.transform.segment_states import States
 from ev_platform.transform.series import Bools, Floats, Ints
 
 
-def soc_rise_only(found: States, measures: Measures) -> Bools:
-    """Charges of which nothing but the rising SoC is known."""
-    other = measures.any_in_piece((found.label == CHARGE) & ~found.soc_rise)
-    return measures.any_in_piece(found.soc_rise) & ~other
+def soc_only(found: States, measures: Measures) -> Bools:
+    """Charges and drives of which nothing but the rise or fall of SoC is known."""
+    own: Bools = KIND_OF[found.label] == measures.pieces.kind[measures.run]
+    active = measures.pieces.kind != IDLE
+    other = measures.any_in_piece(own & ~found.soc_only)
+    return np.asarray(measures.any_in_piece(own & found.soc_only) & ~other & active, dtype=bool)
 
 
 def piece_table(frame: Frame, found: States, pieces: Pieces, measures: Measures, midnight: int) -> pa.Table:
@@ -117,6 +120,7 @@ def _notes(frame: Frame, found: States, pieces: Pieces, measures: Measures, midn
     start, end = frame.time[pieces.first] - midnight, midnight + DAY_US - frame.time[pieces.end]
     goes_back = (frame.groups.first[pieces.first] == pieces.first) & (start <= CONTACT_S * 1e6)
     goes_on = pieces.last_of_vehicle & (end <= CONTACT_S * 1e6)
+    known_by_soc = soc_only(found, measures)
     stuck = frame.marked("stuck:soc_percent") | frame.marked("stuck:odometer_km")
 
     def jump(name: str) -> Bools:
@@ -135,7 +139,9 @@ def _notes(frame: Frame, found: States, pieces: Pieces, measures: Measures, midn
         "odometer_unknown": np.isnan(measures.distance_km) & (pieces.kind == DRIVE),
         "energy_from_soc": active & (measures.energy_method == METHODS.index(SOC)),
         "energy_unknown": active & (measures.energy_method == METHODS.index(NO_ENERGY)),
-        "soc_rise_only": soc_rise_only(found, measures) & active,
+        "soc_rise_only": known_by_soc & (pieces.kind == CHARGE),
+        "soc_fall_only": known_by_soc & (pieces.kind == DRIVE),
+        "power_only": measures.any_in_piece(found.power_only) & (pieces.kind == DRIVE),
         "few_samples": seen & (measures.samples() < FEW_SAMPLES),
         "moved_in_gap": measures.any_in_piece(found.moved_in_gap) & ~active,
         PLUGGED: ~active & measures.any_in_piece(found.plugged),

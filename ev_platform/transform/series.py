@@ -72,6 +72,14 @@ def last_before(valid: Bools, groups: Groups) -> Ints:
     return rows
 
 
+def next_row_valid(valid: Bools, groups: Groups) -> Ints:
+    """As `next_valid`, but strictly after the row."""
+    rows = np.full(groups.rows, NONE, dtype=np.int64)
+    rows[:-1] = next_valid(valid, groups)[1:]
+    rows[groups.last] = NONE
+    return rows
+
+
 def take(values: npt.NDArray[np.generic], rows: Ints, missing: float) -> Floats:
     """values[rows] as floats, `missing` where the row is NONE."""
     if len(values) == 0:

@@ -25,6 +25,7 @@ from ev_platform.transform.segment_rules import (
     DRIVE_PAUSE_S,
     IDLE,
     INFERRED_MIN_S,
+    KIND_OF,
     PLUGGED,
     UNPLUGGED,
     Runs,
@@ -161,6 +162,7 @@ def _kept(items: Items, label: Ints, number: Ints) -> Bools:
     """Which sessions are large enough to be the drive or charge that they are."""
     s = Sessions.of(items, label, number)
     soc_start, soc_end, _, _ = s.ends()
-    more_than_soc = (items.kind == CHARGE) & ~items.gap & ~items.said("soc_rise_only")
-    rise_only = s.some(items.said("soc_rise_only")) & ~s.some(more_than_soc)
-    return kept(s.kind, s.seconds, s.distance(), soc_start, soc_end, s.energy()[0], rise_only)
+    by_soc = items.said("soc_rise_only") | items.said("soc_fall_only")
+    more_than_soc = (items.kind == KIND_OF[label]) & ~items.gap & ~by_soc
+    soc_only = s.some(by_soc) & ~s.some(more_than_soc)
+    return kept(s.kind, s.seconds, s.distance(), soc_start, soc_end, s.energy()[0], soc_only)

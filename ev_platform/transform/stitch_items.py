@@ -97,8 +97,9 @@ def items_of(pieces: pa.Table, vehicles: pa.Table | None) -> tuple[Items, list[s
     reasons, inferred = _texts(pieces["reasons"]), _bools(pieces["inferred"])
     soc_start, soc_end = _floats(pieces["soc_start"]), _floats(pieces["soc_end"])
     kwh, km = _floats(pieces["energy_kwh"]), _floats(pieces["distance_km"])
-    rise_only = np.array(["soc_rise_only" in names for names in reasons.tolist()], dtype=bool)
-    worth = kept(kind, (end - start) / 1e6, km, soc_start, soc_end, kwh, rise_only) & (kind != IDLE)
+    by_soc = [not {"soc_rise_only", "soc_fall_only"}.isdisjoint(names) for names in reasons.tolist()]
+    worth = kept(kind, (end - start) / 1e6, km, soc_start, soc_end, kwh, np.array(by_soc, dtype=bool))
+    worth &= kind != IDLE
     items = Items(
         vehicle=vehicle,
         kind=kind,

@@ -9,6 +9,7 @@ import pytest
 
 import ev_platform
 from ev_platform.definitions import defs as load_definitions
+from ev_platform.providers.connect import PROVIDERS
 
 GOLDEN = Path(__file__).parent / "asset_graph.json"
 MOST_LINES = 15
@@ -81,10 +82,19 @@ def test_asset_bodies_stay_short():
 def test_schedules_and_sensors_run_without_being_toggled(definitions):
     running = {dg.DefaultScheduleStatus.RUNNING, dg.DefaultSensorStatus.RUNNING}
     repository = definitions.get_repository_def()
+    off = {f"pull_{provider}" for provider in PROVIDERS}  # until the provider is configured
+    off |= {s.name for s in repository.schedule_defs if s.name.startswith("energy_")}  # EV_ENERGY_SCHEDULES
     for instigator in [*repository.schedule_defs, *repository.sensor_defs]:
-        assert instigator.default_status in running, instigator.name
-    assert {s.name for s in repository.sensor_defs} == {"kafka_lag", "late_data", "run_failure", "telematics_lag"}
-    assert {s.name for s in repository.schedule_defs} == {
+        assert (instigator.default_status in running) is (instigator.name not in off), instigator.name
+    assert {s.name for s in repository.sensor_defs} == {
+        "kafka_lag",
+        "late_data",
+        "run_failure",
+        "run_recovery",
+        "platform_health",
+        "telematics_lag",
+    }
+    assert {s.name for s in repository.schedule_defs} - off == {
         "nightly",
         "purge_drain_runs",
         "telematics_nightly",

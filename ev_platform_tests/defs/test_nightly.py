@@ -122,7 +122,7 @@ def test_a_partition_that_was_never_read_is_not_drained(offsets, platform, insta
 @pytest.mark.parametrize("down", [False, True])
 def test_at_six_it_requests_anyway_and_alerts(offsets, platform, instance, monkeypatch, down):
     told = []
-    monkeypatch.setattr(schedules, "alert", lambda settings, title, message: told.append(title))
+    monkeypatch.setattr(schedules.Alerts, "announce", lambda _, alert: told.append(alert.title))
     raw(instance, DAY)
     offsets["lags"] = [PartitionLag("t", 0, 1, 0, 50)]
     offsets["down"] = down

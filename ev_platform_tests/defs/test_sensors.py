@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.raw import sensors
 from ev_platform.defs.raw.assets import DrainConfig
+from ev_platform.ingest.breaker import Breaker, PoisonedTopicError
 from ev_platform.ingest.lag import PartitionLag
 from ev_platform_tests.defs.runs import add_run
 
@@ -112,3 +113,14 @@ def test_an_expired_start_is_kept_so_that_the_drain_records_the_gap():
 
 def test_a_topic_created_again_is_read_from_its_beginning():
     assert sensors.bounded_ranges([PartitionLag("t", 0, 900, 0, 50)], 1000) == {"t:0": [0, 50]}
+
+
+def test_a_stopped_breaker_is_the_reason_to_skip(broker, platform, instance):
+    error = PoisonedTopicError("501 of the last 1000 messages cannot be read")
+    Breaker(platform.settings).trip(platform.store, error)
+    result = tick(platform, instance)
+    assert result.run_requests == []
+    assert result.skip_reason.skip_message == "lag 170, 501 of the last 1000 messages cannot be read"
+    assert len(result.asset_events) == 1  # the lag is seen all the same
+    platform.store.delete(platform.store.keys("state"))
+    assert len(tick(platform, instance).run_requests) == 1

@@ -1,4 +1,4 @@
-"""The three kinds of lake: memory, a folder, and S3 (moto's server on loopback)."""
+"""The kinds of lake: memory, a folder, moto's S3 server on loopback, and a real one (`make services`)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from ev_platform.engine.pool import stop_pools
 from ev_platform.lake.store import ObjectStore
+from ev_platform_tests.services import s3_bucket
 
 _numbers = itertools.count()
 
@@ -28,7 +29,7 @@ def moto():
 
 
 @pytest.fixture
-def s3_url(moto, monkeypatch):
+def moto_url(moto, monkeypatch):
     """URL of a fresh bucket, with the environment that leads to it."""
     bucket = f"lake-{next(_numbers)}"
     environment = {
@@ -44,11 +45,18 @@ def s3_url(moto, monkeypatch):
     return f"s3://{bucket}/lake"
 
 
-@pytest.fixture(params=["memory", "folder", "s3"])
+@pytest.fixture
+def s3_url():
+    """URL of a fresh bucket on a real S3 server, with the environment that leads to it."""
+    with s3_bucket() as url:
+        yield f"{url}/lake"
+
+
+@pytest.fixture(params=["memory", "folder", "moto", "s3"])
 def lake_url(request, tmp_path):
     """Each kind of lake in turn."""
-    if request.param == "s3":
-        return request.getfixturevalue("s3_url")
+    if request.param in ("moto", "s3"):
+        return request.getfixturevalue(f"{request.param}_url")
     return "memory://" if request.param == "memory" else str(tmp_path / "lake")
 
 

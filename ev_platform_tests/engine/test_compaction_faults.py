@@ -165,9 +165,9 @@ def two_at_once(first, second):
     return receipt
 
 
-@pytest.mark.parametrize("kind", ["folder", "s3"])
+@pytest.mark.parametrize("kind", ["folder", "moto", "s3"])
 def test_two_compactions_at_once_with_a_late_file_lose_nothing(kind, tmp_path, request):
-    url = str(tmp_path / "lake") if kind == "folder" else request.getfixturevalue("s3_url")
+    url = str(tmp_path / "lake") if kind == "folder" else request.getfixturevalue(f"{kind}_url")
     receipt = two_at_once(Watched(url), ObjectStore(url))
     store = ObjectStore(url)
     assert stored_offsets(store) == list(range(15))

@@ -1,6 +1,7 @@
-"""One mock broker for the whole room; every test has its own topic and group on it."""
+"""One mock broker for the whole room, and a real Kafka (`make services`); every test has its own topic and group."""
 
 import itertools
+import uuid
 
 import hypothesis
 import pytest
@@ -9,6 +10,7 @@ from ev_platform.lake.store import ObjectStore
 from ev_platform.settings import Settings
 from ev_platform_tests.mock_control import MockCluster
 from ev_platform_tests.moto_server import moto_bucket
+from ev_platform_tests.services import RealKafka
 
 hypothesis.settings.register_profile("ingest", deadline=None)
 hypothesis.settings.load_profile("ingest")
@@ -17,9 +19,20 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def cluster():
+def mock():
     with MockCluster() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def real_kafka():
+    return RealKafka()
+
+
+@pytest.fixture(params=["embedded", "kafka"])
+def cluster(request):
+    """Each kind of broker in turn: what the tests say is a contract, whoever keeps it."""
+    return request.getfixturevalue("mock" if request.param == "embedded" else "real_kafka")
 
 
 @pytest.fixture
@@ -37,7 +50,7 @@ def s3_bucket():
 
 @pytest.fixture
 def topic():
-    return f"tesla_V{next(_numbers)}"
+    return f"tesla_V{uuid.uuid4().hex[:8]}{next(_numbers)}"
 
 
 @pytest.fixture

@@ -111,6 +111,12 @@ class BufferMachine(RuleBasedStateMachine):
             self.stored.update((place, offset) for offset in offsets)
         self.buffer.done(flush)
 
+    @precondition(lambda self: self.in_flight)
+    @rule(data=st.data())
+    def upload_failed(self, data):
+        """It goes to the end of the line and is tried again: nothing is given back, so nothing may be committed."""
+        self.in_flight.append(self.in_flight.pop(data.draw(st.integers(0, len(self.in_flight) - 1))))
+
     @precondition(lambda self: self.next)
     @rule(partition=st.integers(0, 1))
     def revoke(self, partition):
@@ -222,15 +228,19 @@ def test_flush_by_age_counts_from_the_first_message():
     assert [(flush.vin, flush.reason) for flush in buffer.due()] == [(vin(2), "age")]
 
 
-def test_dead_letters_never_go_by_timer_or_day():
+def test_dead_letters_go_by_the_longest_timer_and_never_by_day():
+    """Without any timer one dead letter would hold the commits of a service for ever."""
     clock = Clock()
     buffer = VehicleBuffer(limits(max_messages=2), clock)
     buffer.add(P, 0, DEAD, "2026-11-01", b"x\n", "2026-11-01")
-    clock.now = 10**6
+    clock.now = 299
     assert buffer.due() == []
     assert buffer.add(P, 1, vin(1), "2026-11-02", b"x\n", "2026-11-02") == []
-    assert buffer.safe_offset(P) == 0  # and hold the commit back until they are durable
+    assert buffer.safe_offset(P) == 0  # they hold the commit back until they are durable
     assert [flush.dead for flush in buffer.add(P, 2, DEAD, "2026-11-01", b"x\n", "2026-11-02")] == [True]
+    buffer.add(P, 3, DEAD, "2026-11-01", b"x\n", "2026-11-02")
+    clock.now = 599
+    assert [(flush.dead, flush.reason) for flush in buffer.due()] == [(False, "age"), (True, "age")]
 
 
 def test_a_new_day_of_the_stream_closes_the_days_before_once():

@@ -75,17 +75,6 @@ def test_good_bad_and_empty_messages_are_all_accounted_for(cluster, settings, st
     assert audit(store, committed(settings)).ok
 
 
-def test_a_flood_of_poison_does_not_stop_the_good(cluster, settings, store, topic):
-    flood = [Sent(b"\xff" * 200, 0) for _ in range(2500)]
-    for number in range(0, 2500, 50):
-        flood[number] = Sent(payload(number // 50 % 5), 0)
-    filled(cluster, topic, flood, 1)
-    report = drain(settings, store, None)
-    assert (report.records, report.dead_letters["not_json"]) == (50, 2450)
-    assert report.flushes == {"count": 2, "end": 6}
-    assert audit(store, committed(settings)).ok
-
-
 @pytest.mark.parametrize("limit", [200_000, 300])
 def test_the_same_ranges_make_the_same_bytes(cluster, settings, topic, limit):
     messages = fleet(1000)

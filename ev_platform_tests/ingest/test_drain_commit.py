@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import contextmanager
 
 import pytest
 from confluent_kafka import Consumer
@@ -64,31 +65,44 @@ def test_a_range_that_overlaps_the_commit_moves_it_forward(cluster, settings, st
     assert drain(settings, store, [OffsetRange(topic, 0, 5, 50)]).committed == {(topic, 0): 50}
 
 
-def test_refused_while_a_member_of_the_group_lives(cluster, settings, store, topic):
-    filled(cluster, topic, fleet(300))
-    member = Consumer(
-        {
-            "bootstrap.servers": cluster.bootstrap,
-            "group.id": settings.kafka_group,
-            "enable.auto.commit": False,
-            "log_level": 0,
-        }
-    )
+@contextmanager
+def a_member(cluster, settings, topic):
+    """Somebody who has joined the group, as the service does."""
+    options = {"enable.auto.commit": False, "log_level": 0}
+    member = Consumer({"bootstrap.servers": cluster.bootstrap, "group.id": settings.kafka_group, **options})
     joined = threading.Event()
     member.subscribe([topic], on_assign=lambda *_: joined.set())
     while not joined.is_set():
         member.poll(0.1)
-    report = drain(settings, store, None)
-    assert report.records == 300
-    assert report.committed == {}
-    assert set(report.not_committed) == {(topic, 0), (topic, 1), (topic, 2)}
-    assert "nknown member" in next(iter(report.not_committed.values()))
-    assert len(set(identities(store))) == 300
-    before = lake_objects(store)
-    assert drain(settings, store, None).records == 300  # read again, and the same again
-    assert lake_objects(store) == before
-    assert committed(settings) == dict.fromkeys(report.not_committed)
+    yield
     member.close()
+
+
+def test_a_drain_does_not_begin_while_a_member_of_the_group_lives(cluster, settings, store, topic):
+    filled(cluster, topic, fleet(300))
+    with a_member(cluster, settings, topic):
+        report = drain(settings, store, None)
+        assert "1 in the group" in report.refused
+        assert (report.messages, report.committed, lake_objects(store)) == (0, {}, {})
+        assert drain(settings, store, [OffsetRange(topic, 0, 0, 50)], commit=False).messages == 50  # a replay may
+    assert drain(settings, store, None).records == 300
+
+
+def test_refused_when_a_member_joins_while_it_drains(cluster, settings, store, topic, monkeypatch):
+    monkeypatch.setattr("ev_platform.ingest.drain.members", lambda _: 0)  # it looked before the member was there
+    filled(cluster, topic, fleet(300))
+    with a_member(cluster, settings, topic):
+        report = drain(settings, store, None)
+        assert report.records == 300
+        assert report.committed == {}
+        assert report.commit_errors == 1
+        assert set(report.not_committed) == {(topic, 0), (topic, 1), (topic, 2)}
+        assert "nknown member" in next(iter(report.not_committed.values()))
+        assert len(set(identities(store))) == 300
+        before = lake_objects(store)
+        assert drain(settings, store, None).records == 300  # read again, and the same again
+        assert lake_objects(store) == before
+        assert committed(settings) == dict.fromkeys(report.not_committed)
 
 
 def test_an_empty_range_and_a_topic_that_is_gone(cluster, settings, store, topic):

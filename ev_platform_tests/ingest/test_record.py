@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ev_platform.ingest import record
 from ev_platform.ingest.record import Dead, Reason, Record, Router, encode_headers, unreadable
+from ev_platform.signals.tesla_schema import RECORDS, record_classes
 from ev_platform_tests.ingest.helpers import T0, FakeMessage, payload, vin
 
 START = date(2020, 1, 1)
@@ -19,6 +20,13 @@ START = date(2020, 1, 1)
 
 def route(value, **more):
     return Router(START, 2**20).route(FakeMessage(value, **more))
+
+
+def binary(number, kind="V", **more):
+    """The protobuf form of `payload`, of any record type."""
+    data = {"data": [{"key": 8, "value": {"double_value": 70.5}}]} if kind == "V" else {}
+    time = {"seconds": T0 // 1000 + 36_000, "nanos": 123_456_789}
+    return record_classes()[kind](**{"vin": vin(number), "created_at": time, **data, **more}).SerializeToString()
 
 
 def nested(depth):
@@ -68,6 +76,19 @@ DEAD = [
     (payload(1, "2019-12-31"), Reason.BEFORE_START),
     (payload(1, "2026-11-02", "00:05:00.001Z"), Reason.CLOCK_AHEAD),
     (payload(1, pad="x" * 2**20), Reason.TOO_LARGE),
+    (payload(1, pad=[0] * 100_001), Reason.TOO_LARGE),
+    (binary(1)[:-1], Reason.NOT_PROTOBUF),
+    (binary(1) + b"\xff", Reason.NOT_PROTOBUF),
+    (b"\n\x08garbage", Reason.NOT_PROTOBUF),
+    (b"\n" + payload(1)[:-1], Reason.NOT_JSON),
+    (binary(1, data=[{}] * 20_001), Reason.NOT_PROTOBUF),
+    (binary(1, vin=""), Reason.NO_VIN),
+    (binary(1, vin="../../../../../x1"), Reason.BAD_VIN),
+    (binary(1, created_at=None), Reason.NO_CREATED_AT),
+    (binary(1, created_at={"seconds": 2**55}), Reason.BAD_CREATED_AT),
+    (binary(1, created_at={"seconds": 5, "nanos": -1}), Reason.BAD_CREATED_AT),
+    (binary(1, created_at={"seconds": -5}), Reason.BEFORE_START),
+    (binary(1, created_at={"seconds": T0 // 1000 + 86_701}), Reason.CLOCK_AHEAD),
 ]
 
 
@@ -222,3 +243,49 @@ def test_a_flood_of_vins_does_not_fill_the_memory(monkeypatch):
     for number in range(100):
         assert router.route(FakeMessage(payload(number))).vin == vin(number)
     assert len(router._vins) <= 10
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_protobuf_of_every_type_is_routed_and_kept_byte_for_byte(kind):
+    value = binary(1, kind)
+    headers = [("txid", b"a-000000001"), ("txtype", kind.encode())]
+    for found in (route(value, _headers=headers, _key=vin(1).encode()), route(value, _topic=f"tesla_{kind}")):
+        assert (found.vin, found.day) == (vin(1), "2026-11-01")
+        stored = readable_by_all(found.line)
+        assert base64.b64decode(stored["b"]) == value
+        assert "d" not in stored
+    assert route(value, _headers=headers, _key=vin(2).encode()).reason is Reason.VIN_NOT_KEY
+
+
+@pytest.mark.parametrize("length", range(1, 200))
+def test_a_record_whose_first_datum_looks_like_a_brace(length):
+    """Length 123 makes the payload begin with a line break and a brace, as pretty-printed JSON may."""
+    value = binary(1, data=[{"key": 8, "value": {"string_value": "x" * length}}])
+    assert isinstance(route(value), Record)
+    assert b'"b":"' in route(value).line
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\n", b"\r\n", b"\t\n "])
+def test_json_after_blanks_is_json(blank):
+    assert b'"d":' in route(blank + payload(1)).line
+
+
+@settings(max_examples=300)
+@given(
+    at=st.integers(0, 60), inserted=st.binary(max_size=4), cut=st.integers(0, 4), kind=st.sampled_from(list(RECORDS))
+)
+def test_whatever_protobuf_is_accepted_can_be_read(at, inserted, cut, kind):
+    value = binary(1, kind)
+    value = value[:at] + inserted + value[at + cut :]
+    found = route(value, _topic=f"tesla_{kind}")
+    if isinstance(found, Record) and b'"b":"' in found.line:
+        again = record_classes()[kind].FromString(base64.b64decode(readable_by_all(found.line)["b"]))
+        assert again.vin == found.vin
+
+
+def test_both_formats_agree_about_the_day():
+    for clock in ("00:00:00Z", "23:59:59.999999999Z"):
+        text = payload(1, clock=clock)
+        seconds = T0 // 1000 + (0 if clock.startswith("00") else 86_399)
+        nanos = 999_999_999 if "." in clock else 0
+        assert route(text).day == route(binary(1, created_at={"seconds": seconds, "nanos": nanos})).day == "2026-11-01"

@@ -174,6 +174,10 @@ def race(store, key="race/x"):
     return sorted(map(int, store.get(key).split())), sum(lost)
 
 
+TWO_STEPS = pytest.mark.xfail(reason="versitygw compares and writes in two steps, Amazon S3 in one", strict=False)
+
+
+@pytest.mark.parametrize("url", ["folder", "memory", "moto", pytest.param("s3", marks=TWO_STEPS)], indirect=True)
 def test_no_update_is_lost_between_threads(store):
     numbers, _ = race(store)
     assert numbers == list(range(WRITERS * EACH))
@@ -312,7 +316,7 @@ def test_a_folder_looks_like_s3(store, tmp_path):
 # -- opening --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("url", ["folder", "s3"], indirect=True)
+@pytest.mark.parametrize("url", ["folder", "moto", "s3"], indirect=True)
 def test_pickled_it_opens_the_same_lake(store):
     store.put("a/x", b"1")
     again = pickle.loads(pickle.dumps(store))

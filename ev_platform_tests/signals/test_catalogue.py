@@ -104,15 +104,15 @@ def test_one_file_adds_a_provider(folder):
     copy = folder(
         "words.csv",
         "charge_state,unknown,invalid",
-        "charge_state,unknown,invalid\ncharge_state,chargingactive,charging",
+        "charge_state,unknown,invalid\ncharge_state,ladevorgang,charging",
     )
     lines = (
         "signal,canonical,unit,factor,prefix,sentinels\nheader,soc_percent,fraction,,,\nstatus,charge_state,,,,-NA-\n"
     )
-    (copy / "providers" / "bmw.csv").write_text(lines, encoding="utf-8")
+    (copy / "providers" / "newcomer.csv").write_text(lines, encoding="utf-8")
     known = load_catalogue(copy)
-    assert known.conversion(known.mapping[("bmw", "header")], None) == (100.0, 0.0)
-    assert known.word(known.mapping[("bmw", "status")], "CHARGINGACTIVE") == "charging"
+    assert known.conversion(known.mapping[("newcomer", "header")], None) == (100.0, 0.0)
+    assert known.word(known.mapping[("newcomer", "status")], "LADEVORGANG") == "charging"
     assert ("tesla", "Soc") in known.mapping
 
 

@@ -29,7 +29,7 @@ ENUMS = {
     "bmsStateValue": "BMSState",
     "fastChargerValue": "FastCharger",
     "cableTypeValue": "CableType",
-    "hvacPowerValue": "HvacPower",
+    "hvacPowerValue": "HvacPowerState",
     "sentryModeStateValue": "SentryModeState",
     "climateKeeperModeValue": "ClimateKeeperModeState",
     "carTypeValue": "CarType",

@@ -44,6 +44,9 @@ def _clean_one(vin, provider, part, usable_kwh, counts) -> list[dict]:
         counts[(vin, rule, name)] += 1
 
     _ranges(rows, usable_kwh, null)
+    _voltage_level(rows, null)
+    _reversed(rows, flag)
+    _power(rows, null)
     _zero_soc(rows, null)
     stale = _stale_heads(rows)
     counts[(vin, "stale_head", "row")] += len(stale)
@@ -84,6 +87,43 @@ def _ranges(rows, usable_kwh, null) -> None:
                     null("range", name, row)
         if usable_kwh and (row["battery_energy_kwh"] or 0) > 1.15 * usable_kwh:
             null("energy_above_capacity", "battery_energy_kwh", row)
+
+
+def _voltage_level(rows, null) -> None:
+    readings = [row["pack_voltage_v"] for row in rows if row["pack_voltage_v"] is not None]
+    if len(readings) < 10:
+        return
+    level = pd.Series(readings).median()
+    for row in rows:
+        if row["pack_voltage_v"] is not None and not 0.52 * level <= row["pack_voltage_v"] <= 1.35 * level:
+            null("voltage_level", "pack_voltage_v", row)
+
+
+def _reversed(rows, flag) -> None:
+    """Turn the current of a day on which it runs against SoC, step by step from one change of SoC to the next."""
+    seen = _observed(rows, "soc_percent")
+    changes = [i for k, i in enumerate(seen) if k == 0 or rows[i]["soc_percent"] != rows[seen[k - 1]]["soc_percent"]]
+    amps = _observed(rows, "pack_current_a")
+    steps = []
+    for first, last in pairwise(changes):
+        ah = covered = 0.0
+        for a, b in pairwise(amps):
+            if first <= a < last and _seconds(rows, a, b) <= 60:
+                ah += rows[a]["pack_current_a"] * _seconds(rows, a, b) / 3600
+                covered += _seconds(rows, a, b)
+        if covered >= 0.5 * _seconds(rows, first, last):
+            steps.append((rows[last]["soc_percent"] - rows[first]["soc_percent"], ah))
+    if len(steps) < 3 or sum(abs(soc) for soc, _ in steps) < 5:
+        return
+    spread = math.sqrt(sum(soc**2 for soc, _ in steps) * sum(ah**2 for _, ah in steps))
+    if spread and sum(soc * ah for soc, ah in steps) / spread <= -0.8:
+        for i in amps:
+            rows[i]["pack_current_a"] *= -1
+            flag("reversed", "pack_current_a", rows[i])
+
+
+def _power(rows, null) -> None:
+    for row in rows:
         if row["pack_voltage_v"] is not None and row["pack_current_a"] is not None:
             kw = row["pack_voltage_v"] * row["pack_current_a"] / 1000
             if kw < -500 or kw > 350:

@@ -92,6 +92,8 @@ class _Vehicle:
             if math.isfinite(gap):
                 if gap > 15 * MIN or (kind == "drive" and gap > 5 * MIN and km is not None and km < 0.1):
                     kind = "idle"
+                if kind == "charge" and soc is not None and soc <= 0 and (self.power_held(i) or 0) * gap / 3600 >= 1:
+                    kind = "idle"  # it would have shown
                 if kind == "idle" and gap >= 5 * MIN:
                     if (soc or 0) >= 3 and (km or 0) <= 2:
                         kind, inferred = "charge", True
@@ -122,7 +124,71 @@ class _Vehicle:
                 if (in_gear[i] or moving[i] or not shown) and km >= enough:
                     rolling[i] = True
         standing = self.long_standing([in_gear[i] and not moving[i] and not rolling[i] for i in range(n)])
-        return [(in_gear[i] and not standing[i]) or moving[i] or rolling[i] for i in range(n)]
+        seen = [(in_gear[i] and not standing[i]) or moving[i] or rolling[i] for i in range(n)]
+        if any(row[name] is not None for row in rows for name in ("gear", "speed_kmh", "odometer_km")):
+            return seen
+        readings = [i for i in range(n) if self.power(i) is not None]
+        return self.drives_by_power(readings) if readings else self.drives_by_soc()
+
+    def drives_by_power(self, readings):
+        """No gear, speed or odometer all day: what only a moving car draws or gives back, up to 10 minutes bridged."""
+        power = {i: self.power(i) for i in readings}
+        moving = set()
+        for k, i in enumerate(readings):
+            around = [j for j in readings if power[j] < -1 and j != i]
+            before = any(j < i and self.seconds(j, i) <= 60 for j in around)
+            after = any(j > i and self.seconds(i, j) <= 60 for j in around)
+            if power[i] < -7 or (power[i] > 0.5 and before and after):
+                moving.add(i)
+            for j in readings[k + 1 : k + 2]:
+                if self.seconds(i, j) <= 90 and abs(power[j] - power[i]) >= 6.5 and min(power[i], power[j]) < -1:
+                    moving |= {i, j}
+        moving |= {i for i in range(self.n) if self.between(moving, i, 600)}
+        pulled = {i for i in readings if power[i] < -2}
+        linked = [i in moving or i in pulled or self.between(pulled, i, 300) for i in range(self.n)]
+        result = [False] * self.n
+        for i in moving:  # as far as it is linked, both ways
+            for way in (range(i, -1, -1), range(i, self.n)):
+                for j in itertools.takewhile(lambda j: linked[j], way):
+                    result[j] = not self.gap(j) > 5 * MIN
+        return result
+
+    def between(self, rows, i, limit):
+        """Row i lies between two of the rows that are at most so far apart."""
+        before = max((j for j in rows if j < i), default=None)
+        after = min((j for j in rows if j > i), default=None)
+        return before is not None and after is not None and self.seconds(before, after) <= limit
+
+    def drives_by_soc(self):
+        """Nothing but SoC all day: falls by 6 % per hour and more; the first step begins late, see soc_rises."""
+        seen, rows = self.seen["soc_percent"], self.rows
+        changes = [
+            i for k, i in enumerate(seen) if k == 0 or rows[i]["soc_percent"] != rows[seen[k - 1]]["soc_percent"]
+        ]
+        steps = list(itertools.pairwise(changes))
+        down = [
+            (rows[a]["soc_percent"] - rows[b]["soc_percent"]) * 3600 >= 6 * self.seconds(a, b)
+            and self.seconds(a, b) <= 3600
+            and not self.cut(b)
+            for a, b in steps
+        ]
+        falling = [False] * self.n
+        for k, (a, b) in enumerate(steps):
+            length = self.seconds(a, b)
+            if k == 0 or not down[k - 1]:
+                follows = self.seconds(*steps[k + 1]) if k + 1 < len(steps) and down[k + 1] else 300
+                length = min(length, follows)
+            for i in range(a, b):
+                falling[i] = down[k] and self.seconds(i, b) <= length
+        return [falling[i] and self.held("charge_state", i) not in ("charging", "starting") for i in range(self.n)]
+
+    def power_held(self, i):
+        volts, amps = self.held("pack_voltage_v", i), self.held("pack_current_a", i)
+        return None if volts is None or amps is None else volts * amps / 1000
+
+    def between_drives(self, driving, i):
+        """Recuperation: at most 5 minutes from the driving before to the driving after."""
+        return self.between([j for j in range(self.n) if driving[j]], i, 5 * MIN)
 
     def says(self, name, i):
         """Whether the signal was sent, usable or invalid, without 15 minutes of silence since."""
@@ -176,12 +242,11 @@ class _Vehicle:
         result = []
         for i in range(n):
             state = self.held("charge_state", i)
-            volts, amps = self.held("pack_voltage_v", i), self.held("pack_current_a", i)
-            power = None if volts is None or amps is None else volts * amps / 1000
+            power = self.power_held(i)
             fresh = self.held("pack_current_a", i, 90) is not None
             nothing = power is not None and power <= 0.1 and (fresh or not counting[i])
             by_state = state in ("charging", "starting") and not nothing
-            by_power = self.last_reading(readings, i) in confirmed
+            by_power = self.last_reading(readings, i) in confirmed and not self.between_drives(driving, i)
             dc = (self.held("charger_dc_power_kw", i, 30) or 0) > 0.5
             by_measure = state is None and (dc or counting[i])
             by_soc = state is None and power is None and rising[i]
@@ -291,10 +356,16 @@ class _Vehicle:
         before_end = 86_400 - (piece["end_time"] - self.midnight).total_seconds()
         if after_start <= reach or before_end <= reach or piece["last"]:
             return True
-        if piece["kind"] == "drive":
-            return (piece["distance_km"] or 0) >= 0.5 or seconds >= 2 * MIN
         rise = (piece["soc_end"] or 0) - (piece["soc_start"] or 0) if piece["soc_end"] is not None else 0
-        return seconds >= 3 * MIN and (rise >= 1 or (piece["energy_kwh"] or 0) >= 0.3)
+        only_soc = not any(self.seen[name] for name in ("odometer_km", "pack_current_a", "charge_energy_kwh"))
+        only_soc = only_soc and not any(row["gear"] or row["charge_state"] for row in self.rows)
+        only_soc = only_soc and not any(row["speed_kmh"] is not None for row in self.rows)
+        if piece["kind"] == "drive":
+            enough = (piece["distance_km"] or 0) >= 0.5 or seconds >= 2 * MIN
+            return enough and (not only_soc or rise <= -2)
+        if only_soc and piece["soc_start"] % 1 == 0 and piece["soc_end"] % 1 == 0:
+            return seconds >= 3 * MIN and rise >= 3
+        return seconds >= 3 * MIN and (rise >= 1 or ((piece["energy_kwh"] or 0) >= 0.3 and rise > -1))
 
     # --- figures ---------------------------------------------------------------------------------------------------
     def figures(self, first, end, kind, asleep, last, drives, following):

@@ -7,6 +7,7 @@ from ev_platform.transform.segment import segment
 from ev_platform_tests.transform import oracle_segment
 from ev_platform_tests.transform.faults import damage
 from ev_platform_tests.transform.fleet import DAY, HOUR, commuter, compressed, shifted, vehicles
+from ev_platform_tests.transform.reduced import lived, seen
 from ev_platform_tests.transform.simulated import simulated_day
 
 EXACT = ("vin", "kind", "asleep", "start", "energy_method")
@@ -44,6 +45,26 @@ def test_equals_the_oracle(seed, rate, hours):
         found, wanted = both(compressed(lives, day), day, vehicles(lives[:2]))
         assert_equal(found, wanted)
         assert {row["kind"] for row in found} >= {"drive", "idle"}
+
+
+@pytest.mark.parametrize(
+    ("signals", "period", "how"),
+    [
+        (("Soc", "PackVoltage", "PackCurrent"), 30, {}),
+        (("Soc", "PackVoltage", "PackCurrent"), 60, {"sign": -1}),
+        (("PackVoltage", "PackCurrent"), 30, {"only_on": True}),
+        (("Soc", "PackVoltage", "PackCurrent", "Odometer"), 30, {"soc_step": 1, "km_step": 1, "only_on": True}),
+        (("Soc", "VehicleSpeed"), 60, {"soc_step": 1}),
+        (("Soc",), 120, {}),
+        (("Soc",), 60, {"soc_step": 1}),
+        (("Odometer",), 60, {}),
+    ],
+)
+def test_equals_the_oracle_on_few_signals(signals, period, how):
+    view = seen(lived(1), signals, period, **how)
+    found, wanted = both(compressed([view], DAY), DAY, vehicles([view]))
+    assert_equal(found, wanted)
+    assert {"drive", "idle"} <= {row["kind"] for row in found}
 
 
 def test_equals_the_oracle_on_a_simulated_day():

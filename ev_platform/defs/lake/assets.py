@@ -12,12 +12,13 @@ from ev_platform.defs.raw.files import RAW_FILES
 from ev_platform.defs.ref.assets import VEHICLES_KEY
 from ev_platform.engine.tasks import DayReceipt, clean_day, compact_day, segment_day
 from ev_platform.lake.schemas import COMPRESSED, SEGMENTS
+from ev_platform.providers.connect import PROVIDERS
 from ev_platform.signals import cleaned_schema
 
 COMPRESSED_KEY = dg.AssetKey(["lake", "compressed"])
 CLEANED_KEY = dg.AssetKey(["lake", "cleaned"])
 SEGMENTS_KEY = dg.AssetKey(["lake", "segments"])
-RAW_ASSETS = [RAW_TESLA, RAW_FILES]
+RAW_ASSETS = [RAW_TESLA, RAW_FILES, *(dg.AssetKey(["raw", provider]) for provider in PROVIDERS)]
 RAW_SEEN = "raw_seen"
 """Metadata of a compaction: storage id of the newest raw materialization that it knew of before it listed files."""
 

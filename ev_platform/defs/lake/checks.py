@@ -20,6 +20,7 @@ from ev_platform.engine.inspection import (
     wrong_cleaned_schema,
     wrong_compressed_schema,
 )
+from ev_platform.engine.leaf_audit import lost_leaves
 from ev_platform.ingest.audit import audit_day
 from ev_platform.ingest.contiguity import holes
 from ev_platform.ingest.import_audit import fallen_short
@@ -40,8 +41,8 @@ class DayCheck(NamedTuple):
 
 
 def lost_records(store: ObjectStore, day: str) -> Problems:
-    """Offsets that a drain stored for the day and that no object holds."""
-    return _by_place(audit_day(store, day).missing)
+    """Offsets that a drain stored for the day, and values that a poll stored for it, that no object holds."""
+    return {**_by_place(audit_day(store, day).missing), **lost_leaves(store, day)}
 
 
 def offset_holes(store: ObjectStore, day: str) -> Problems:
@@ -54,7 +55,7 @@ def _by_place(found: dict[Place, list[list[int]]]) -> Problems:
 
 
 CHECKS = (
-    DayCheck(COMPRESSED_KEY, "row_conservation", lost_records, "Every record that was drained for the day is there."),
+    DayCheck(COMPRESSED_KEY, "row_conservation", lost_records, "Every record drained or polled for the day is there."),
     DayCheck(COMPRESSED_KEY, "imports_kept", fallen_short, "Every vehicle has as many imported rows as it ever had."),
     DayCheck(COMPRESSED_KEY, "unique_identity", repeated_records, "No record is stored twice."),
     DayCheck(COMPRESSED_KEY, "offsets_contiguous", offset_holes, "No offset between the day's records was skipped."),

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import dagster as dg
 
+from ev_platform.alerts import Alert, Alerts
 from ev_platform.defs.lake.assets import CLEANED_KEY, COMPRESSED_KEY, SEGMENTS_KEY
 from ev_platform.defs.lake.gate import days_in_progress, drained_past, failures, leftover_days, uncompacted_days
-from ev_platform.defs.ops.alerts import alert
 from ev_platform.defs.partitions import DAYS
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.results.assets import SESSIONS_KEY
@@ -75,10 +75,8 @@ def _ready(context: dg.ScheduleEvaluationContext, platform: Platform, day: str) 
         context.log.warning(str(error))
         drained = False
     if not drained and tick.hour >= LAST_CALL_HOUR:
-        alert(
-            platform.settings,
-            f"{day} compacted before it was drained",
-            "Kafka lag or an unreachable broker; late messages re-open the day.",
-        )
+        title = f"{day} compacted before it was drained"
+        text = "Kafka lag or an unreachable broker; late messages re-open the day."
+        Alerts(platform.settings, platform.store).announce(Alert(f"undrained:{day}", title, text))
         return True
     return drained

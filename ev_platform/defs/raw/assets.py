@@ -12,6 +12,7 @@ import dagster as dg
 from pydantic import Field
 
 from ev_platform.defs.metadata import mapping_table, receipt_metadata
+from ev_platform.defs.ops.alerts import alert_lost
 from ev_platform.defs.partitions import BATCH, RAW_DAYS
 from ev_platform.defs.platform import Platform
 from ev_platform.ingest.drain import DrainReport, OffsetRange, drain
@@ -57,15 +58,19 @@ def raw_tesla(context: dg.AssetExecutionContext, config: DrainConfig, platform: 
     """Raw Tesla messages, buffered per vehicle and event day in `temp/{VIN}/{day}/`; offsets are committed last."""
     own = set(context.partition_keys)
     tell = partial(report_other_days, context, own)
-    report = drain(platform.settings, platform.store, config.offset_ranges(), stored=tell)
+    lost = partial(alert_lost, platform)
+    report = drain(platform.settings, platform.store, config.offset_ranges(), stored=tell, lost=lost)
     replayed = {} if config.ranges else replay(platform, sorted(own))
     for day in own:
         own_figures = {"records": report.days.get(day, 0), "replayed": replayed.get(day, 0)}
+        own_figures["dead"] = report.dead_letters.total()
         context.add_asset_metadata({**receipt_metadata(report), **own_figures}, partition_key=day)
     log_drain(context, report)
 
 
-def report_other_days(context: dg.AssetExecutionContext, own: set[str], days: Mapping[str, int]) -> None:
+def report_other_days(
+    context: dg.AssetExecutionContext, own: set[str], days: Mapping[str, int], *, key: dg.AssetKey = RAW_TESLA
+) -> None:
     """Log a materialization for every event day beyond the run's own, at once: the commit comes after this.
 
     An event of the step would be stored when the step ends, and a kill before that would leave a committed day that
@@ -74,7 +79,7 @@ def report_other_days(context: dg.AssetExecutionContext, own: set[str], days: Ma
     tags = {"ev/run_id": context.run.run_id}
     for day in sorted(set(days) - own):
         metadata = {"records": days[day], "run_partition": context.partition_keys[0]}
-        made = dg.AssetMaterialization(RAW_TESLA, partition=day, metadata=metadata, tags=tags)
+        made = dg.AssetMaterialization(key, partition=day, metadata=metadata, tags=tags)
         context.instance.report_runless_asset_event(made)
 
 
@@ -93,6 +98,8 @@ def replay(platform: Platform, days: list[str]) -> dict[str, int]:
 
 def log_drain(context: dg.AssetExecutionContext, report: DrainReport) -> None:
     """One line of what was drained; dead letters and gaps as warnings, which the UI shows apart."""
+    if report.refused:
+        context.log.warning(f"nothing drained: {report.refused}")
     context.log.info(f"{report.messages} messages: {report.records} records of {len(report.vins)} vehicles")
     if report.dead_letters:
         context.log.warning(f"dead letters\n{mapping_table(report.dead_letters)}")

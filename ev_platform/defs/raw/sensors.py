@@ -13,6 +13,8 @@ from dagster import DagsterRunStatus
 
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.raw.assets import DRAIN_MAX_RUNTIME_SECONDS, KAFKA_TESLA, RAW_TESLA, drain_job
+from ev_platform.ingest.breaker import stopped
+from ev_platform.ingest.group import members
 from ev_platform.ingest.lag import PartitionLag, probe
 
 HIGH_WATERMARKS = "high_watermarks"
@@ -73,7 +75,7 @@ def observation(lags: Sequence[PartitionLag]) -> dg.AssetObservation:
 
 
 def request_drain(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
-    """Requests one bounded drain with explicit offset ranges when messages wait and no drain is under way."""
+    """Requests one bounded drain with explicit offset ranges when messages wait and nobody reads them yet."""
     settings = platform.settings
     if not settings.kafka_bootstrap:
         return dg.SensorResult(skip_reason="EV_KAFKA_BOOTSTRAP is not set: no broker to read from")
@@ -83,8 +85,14 @@ def request_drain(context: dg.SensorEvaluationContext, platform: dg.ResourcePara
     events, cursor = observe(context.cursor, lags, now)
     if total < settings.drain_min_messages:
         return dg.SensorResult(skip_reason=f"lag {total} on {len(lags)} partitions", asset_events=events, cursor=cursor)
+    if alive := members(settings):
+        waits = f"lag {total}, the ingest service reads it ({alive} in the group)"
+        return dg.SensorResult(skip_reason=waits, asset_events=events, cursor=cursor)
     if drain_in_flight(context.instance, now):
         return dg.SensorResult(skip_reason=f"lag {total}, a drain is under way", asset_events=events, cursor=cursor)
+    why = stopped(platform.store, settings, now.timestamp())
+    if why is not None:
+        return dg.SensorResult(skip_reason=f"lag {total}, {why}", asset_events=events, cursor=cursor)
     ranges = bounded_ranges(lags, settings.drain_max_messages)
     config = {"ops": {"__".join(RAW_TESLA.path): {"config": {"ranges": ranges}}}}
     request = dg.RunRequest(partition_key=now.date().isoformat(), run_config=config)

@@ -1,7 +1,9 @@
 """Results: sessions stitched over midnight (daily, filed under the start day) and battery health (monthly)."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import dagster as dg
-import pyarrow as pa
 
 from ev_platform.defs.automation import UPDATED_DEPS
 from ev_platform.defs.lake.assets import CLEANED_KEY, DAILY, SEGMENTS_KEY
@@ -9,6 +11,7 @@ from ev_platform.defs.metadata import table_schema
 from ev_platform.defs.partitions import BATCH, DAYS_OF_MONTH, MONTHS
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.ref.assets import VEHICLES_KEY
+from ev_platform.defs.results.checks import check_specs, check_tables
 from ev_platform.engine.tasks import DayReceipt, health_month, stitch_days
 from ev_platform.lake.schemas import BATTERY_HEALTH, SESSIONS
 
@@ -42,7 +45,10 @@ def sessions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platf
     kinds={"parquet", "numpy"},
     owners=["team:battery-science"],
     metadata={"dagster/column_schema": table_schema(BATTERY_HEALTH)},
+    check_specs=check_specs(BATTERY_HEALTH_KEY, MONTHS),
 )
-def battery_health(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dict[str, pa.Table]:
+def battery_health(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[Any]:
     """State of health per vehicle and month: value ± sd, evidence, method; no number when the evidence is too thin."""
-    return {month: health_month(platform.settings, platform.store, month) for month in context.partition_keys}
+    tables = {month: health_month(platform.settings, platform.store, month) for month in context.partition_keys}
+    yield dg.Output(tables)
+    yield from check_tables(BATTERY_HEALTH_KEY, tables)

@@ -1,0 +1,1 @@
+"""Components that YAML files declare."""

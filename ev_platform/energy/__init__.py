@@ -1,0 +1,1 @@
+"""French electricity and gas: open data in, tables and marts out, batch and live."""

@@ -7,6 +7,7 @@ night's tick, so that the same seed gives the same bytes. Killed at any moment, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ev_platform.commands.demo_providers import demo_providers
 from ev_platform.errors import UserError
 from ev_platform.ingest.embedded_broker import EmbeddedBroker
 from ev_platform.settings import Settings
@@ -31,6 +33,10 @@ CHUNK_BYTES = 8 * 2**20
 """Per partition, between two drains: the embedded broker keeps about twice that of compressed messages."""
 
 NIGHT_TICK = time(0, 10, tzinfo=UTC)
+
+
+SIDE_DEMOS: tuple[Callable[..., list[str]], ...] = (demo_providers,)
+"""What runs after the Tesla chain, on the same lake and instance: (console, settings, requests) → problems."""
 
 
 def demo_scenario(vehicles: int = VEHICLES) -> Scenario:
@@ -92,7 +98,11 @@ def _run(
         produced = _simulate_days(console, settings, scenario, days, requests)
         expected = scenario.dead_letters(FIRST_DAY, FIRST_DAY + timedelta(days=days - 1))
         expected["produced"] = produced
-        return print_summary(console, platform, known, expected, requests.tally, perf_counter() - begin)
+        problems = [problem for side in SIDE_DEMOS for problem in side(console, settings, requests)]
+        failed = print_summary(console, platform, known, expected, requests.tally, perf_counter() - begin)
+        for problem in problems:
+            console.print(f"[red]problem[/red]    {problem}", soft_wrap=True)
+        return 1 if problems else failed
 
 
 def _simulate_days(console: Console, settings: Settings, scenario: Scenario, days: int, requests: object) -> int:

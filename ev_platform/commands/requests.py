@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 import dagster as dg
 
 from ev_platform.defs.platform import Platform
+from ev_platform.providers.base import Clock
+from ev_platform.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The event log has it all; on the terminal there is a progress bar."""
@@ -46,6 +49,21 @@ class Requests:
         self._resources = {"platform": platform}
         self._cursor_file = cursor_file
         self.tally = Tally()
+
+    @contextmanager
+    def acting_as(self, settings: Settings, clock: Clock) -> Iterator[None]:
+        """What is materialized meanwhile sees these settings and this time.
+
+        Dagster refuses another resource than the one that the definitions were loaded with, so that one is changed.
+        """
+        platform = (self._defs.resources or {})["platform"]
+        assert isinstance(platform, Platform)
+        before = platform.settings, platform.clock
+        platform.settings, platform.clock = settings, clock
+        try:
+            yield
+        finally:
+            platform.settings, platform.clock = before
 
     def sensor(self, name: str) -> int:
         """One tick of a sensor; returns the number of runs it requested, which have been executed."""

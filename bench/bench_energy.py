@@ -53,7 +53,7 @@ def generate(folder: str) -> int:
             "nom_region": "Région",
             "code_categorie_consommation": rng.choice(["RES", "PRO", "ENT"], count),
             "code_grand_secteur": rng.choice(["RESIDENTIEL", "TERTIAIRE", "INDUSTRIE", "AGRICULTURE"], count),
-            "code_secteur_naf2": np.where(rng.random(count) < 0.2, rng.integers(10, 99, count).astype(str), None),
+            "code_secteur_naf2": [text if text > "80" else None for text in rng.integers(10, 99, count).astype(str)],
             "nb_sites": np.where(hidden, np.nan, sites),
             "conso_totale_mwh": np.where(hidden, np.nan, total),
             "conso_moyenne_mwh": np.where(hidden, 0.0, np.round(total / sites, 3)),

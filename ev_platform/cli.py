@@ -12,11 +12,12 @@ from typing import Annotated
 
 import typer
 
-from ev_platform.commands import market_cli
+from ev_platform.commands import market_cli, query_cli
 from ev_platform.errors import SettingError, UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(market_cli.app, name="market")
+app.add_typer(query_cli.app, name="query")
 
 
 @app.callback()

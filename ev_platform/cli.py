@@ -17,6 +17,7 @@ from ev_platform.commands import (
     market_cli,
     offsets_cli,
     providers_cli,
+    query_cli,
     signals_cli,
     telematics_cli,
 )
@@ -27,6 +28,7 @@ app.add_typer(dead_letters_cli.app, name="dead-letters")
 app.add_typer(market_cli.app, name="market")
 app.add_typer(offsets_cli.app, name="offsets")
 app.add_typer(providers_cli.app, name="providers")
+app.add_typer(query_cli.app, name="query")
 app.add_typer(signals_cli.app, name="signals")
 app.add_typer(telematics_cli.app, name="telematics")
 

@@ -21,7 +21,8 @@ from bench.harness import Measured, Section, Target, measure
 from bench.s3_stub import stub
 
 TOPIC, GROUP = "tesla_V", "bench"
-PARTITIONS, VEHICLES, MESSAGES, PLAIN_MESSAGES = 48, 1000, 150_000, 15_000
+PARTITIONS, VEHICLES, PLAIN_MESSAGES = 48, 1000, 15_000
+MESSAGES = int(os.environ.get("BENCH_N", "150000"))
 MEMORY_MESSAGES = int(os.environ.get("BENCH_INGEST_MESSAGES", "1000000"))
 T0 = 1_793_491_200_000
 SIGNALS = 14

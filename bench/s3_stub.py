@@ -136,6 +136,8 @@ class Connection(asyncio.Protocol):
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             size = int(headers.get("content-length", 0))
             if len(self._data) < end + 4 + size:
+                if "expect" in headers and len(self._data) == end + 4:
+                    self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # type: ignore[attr-defined]
                 return
             body = bytes(self._data[end + 4 : end + 4 + size])
             del self._data[: end + 4 + size]

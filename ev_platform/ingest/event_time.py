@@ -71,6 +71,8 @@ def _parse(text: str) -> EventTime | None:
 
 def broker_day(milliseconds: int) -> str:
     """UTC day of a Kafka timestamp; what a producer made up is held inside the years 1970 to 9999."""
+    if 0 <= milliseconds <= _LAST_MS:
+        return _day(milliseconds // _DAY_MS)
     return _day(min(max(milliseconds, 0), _LAST_MS) // _DAY_MS)
 
 

@@ -44,7 +44,11 @@ class PartitionReceipt:
 
     def record(self, offset: int, day: str) -> None:
         """An offset that was stored under an event day."""
-        intervals.append(self.days.setdefault(day, []), offset)
+        runs = self.days.get(day)
+        if runs and runs[-1][1] + 1 == offset:  # nearly always: this is called for every message
+            runs[-1][1] = offset
+        else:
+            intervals.append(self.days.setdefault(day, []), offset)
 
     def dead_letter(self, offset: int) -> None:
         """An offset that became a dead letter."""
@@ -102,7 +106,8 @@ class Ledger:
 
     def saw(self, timestamp: int) -> None:
         """Note a broker timestamp in milliseconds."""
-        self._newest = max(self._newest, timestamp)
+        if timestamp > self._newest:
+            self._newest = timestamp
 
     def close(self, place: Place, end: int) -> None:
         """The range of this partition ends here: everything below is accounted for."""

@@ -50,9 +50,8 @@ class Steps:
 
     def take(self, message: Message, buffer: VehicleBuffer, ledger: Ledger) -> Sequence[Flush]:
         """Route one message into the buffer and the receipt."""
-        place, offset = (message.topic(), message.partition()), message.offset()
+        place, offset, timestamp = (message.topic(), message.partition()), message.offset(), message.timestamp()[1]
         receipt = ledger.partitions[place]
-        timestamp = message.timestamp()[1]
         routed = self._router.route(message)
         report = self.report
         report.messages += 1
@@ -60,8 +59,9 @@ class Steps:
             return ()
         ledger.saw(timestamp)
         if isinstance(routed, Record):
-            receipt.record(offset, routed.day)
-            return buffer.add(place, offset, routed.vin, routed.day, routed.line, broker_day(timestamp))
+            vin, day, line = routed
+            receipt.record(offset, day)
+            return buffer.add(place, offset, vin, day, line, broker_day(timestamp))
         if routed is None:
             report.tombstones += 1
             receipt.tombstone(offset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -9,6 +10,8 @@ from rich.console import Console
 
 from ev_platform.errors import UserError
 from ev_platform.ingest.audit import audit
+from ev_platform.ingest.breaker import stopped
+from ev_platform.ingest.gaps import known_gaps
 from ev_platform.ingest.group import members
 from ev_platform.ingest.lag import probe
 from ev_platform.lake.registry import read_vehicles
@@ -53,6 +56,17 @@ def check_kafka(settings: Settings) -> Iterator[str]:
         )
 
 
+def check_reading(settings: Settings) -> Iterator[str]:
+    """Whether the circuit breaker holds reading back, and what was lost for good."""
+    store = ObjectStore(settings.lake)
+    why = stopped(store, settings, time.time())
+    if why is not None:
+        raise UserError(why)
+    gaps = known_gaps(store)
+    offsets = sum(gap.last - gap.first + 1 for gap in gaps)
+    yield "circuit breaker: closed" + (f"; {offsets} offsets in known gaps (`ev offsets show`)" if gaps else "")
+
+
 def check_registry(settings: Settings) -> Iterator[str]:
     """The vehicle registry file."""
     vehicles = read_vehicles(settings.vehicles_file)
@@ -84,7 +98,13 @@ def check_audit(settings: Settings) -> Iterator[str]:
     yield f"audit: {report}, {report.stored} messages stored"
 
 
-CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (check_lake, check_kafka, check_registry, check_providers)
+CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
+    check_lake,
+    check_kafka,
+    check_reading,
+    check_registry,
+    check_providers,
+)
 
 
 def run_doctor(settings: Settings, *, whole_lake: bool) -> int:

@@ -80,6 +80,8 @@ def _message_reader(descriptor: Any, unknown: bool) -> _Convert:  # noqa: ANN401
     """A function that makes one message a JSON object, fields in the order of their numbers."""
     if descriptor.oneofs:
         return _oneof_reader(descriptor, unknown)
+    if descriptor.name == "Datum" and not unknown:
+        return _datum_reader(descriptor)
     fields = [_field_reader(field, unknown) for field in descriptor.fields]
 
     def read(message: Any) -> dict[str, Any]:  # noqa: ANN401 - generated class
@@ -101,6 +103,25 @@ def _oneof_reader(descriptor: Any, unknown: bool) -> _Convert:  # noqa: ANN401 -
             name, convert = members[member]
             found[name] = convert(getattr(message, member))
         return found | _unknown(UnknownFieldSet(message)) if unknown else found
+
+    return read
+
+
+def _datum_reader(descriptor: Any) -> _Convert:  # noqa: ANN401 - generated class
+    """The general way unrolled for the hottest message: a signal and its value, nothing unknown in it."""
+    key, inner = descriptor.fields_by_name["key"], descriptor.fields_by_name["value"].message_type
+    words = {value.number: value.name for value in key.enum_type.values}
+    members = {field.name: (field.json_name, _value_reader(field, False)) for field in inner.fields}
+    (oneof,) = (one.name for one in inner.oneofs)
+
+    def read(datum: Any) -> dict[str, Any]:  # noqa: ANN401 - generated class
+        signal, value = datum.key, datum.value
+        member = value.WhichOneof(oneof)
+        signal = words.get(signal, signal)
+        if member is None:
+            return {"key": signal, "value": {} if datum.HasField("value") else None}
+        name, convert = members[member]
+        return {"key": signal, "value": {name: convert(getattr(value, member))}}
 
     return read
 

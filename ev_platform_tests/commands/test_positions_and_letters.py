@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from ev_platform.cli import app
 from ev_platform.engine.compaction import compact_day
 from ev_platform.errors import UserError
+from ev_platform.ingest.breaker import PoisonedTopicError
 from ev_platform.ingest.drain import drain
 from ev_platform.ingest.gaps import known_gaps
 from ev_platform.lake.layout import compressed_key
@@ -152,3 +153,17 @@ def test_what_never_arrived(cluster, settings):
         ev("txid", "--from", "2026-11-01", "--to", "2026-11-01", "--vin", "../../x")
     with pytest.raises(UserError, match="is before"):
         ev("txid", "--from", "2026-11-02", "--to", "2026-11-01")
+
+
+def test_doctor_tells_of_gaps_and_of_a_stopped_breaker(cluster, settings):
+    (topic,) = settings.kafka_topics
+    filled(cluster, topic, [*fleet(300), *[Sent(b"garbage", 0)] * 600])
+    run = CliRunner().invoke
+    assert "circuit breaker: closed" in run(app, ["doctor"]).output
+    ev("offsets", "set", topic, 1, 10, "--yes")
+    assert "10 offsets in known gaps" in run(app, ["doctor"]).output
+    with pytest.raises(PoisonedTopicError):
+        drain(settings, ObjectStore(settings.lake), None)
+    found = run(app, ["doctor"])
+    assert found.exit_code == 1
+    assert "of the last 1000 messages cannot be read" in found.output

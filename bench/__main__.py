@@ -43,13 +43,23 @@ def render(section: Section) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def _known() -> list[str]:
+    return sorted(path.stem.removeprefix("bench_") for path in FOLDER.glob("bench_*.py"))
+
+
 def main() -> int:
     """Run the benches named on the command line, or all."""
-    known = sorted(path.stem.removeprefix("bench_") for path in FOLDER.glob("bench_*.py"))
+    known = _known()
     wanted = sys.argv[1:] or known
     if unknown := set(wanted) - set(known):
         print(f"bench: no such bench: {', '.join(sorted(unknown))}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
+    return update(wanted)
+
+
+def update(wanted: Sequence[str]) -> int:
+    """Run these benches and replace their parts of the page; 1 if a target was missed."""
+    known = _known()
     page = PAGE.read_text() if PAGE.exists() else ""
     parts = dict(re.findall(r"<!-- bench (\w+) -->\n(.*?)\n<!-- end \1 -->", page, re.DOTALL))
     missed = 0

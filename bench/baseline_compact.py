@@ -34,19 +34,21 @@ def compact(buffers: Sequence[tuple[str, bytes]], vin: str) -> bytes:
                 "source_ts": envelope["_t"],
             }
             for datum in record["data"]:
-                ((kind, value),) = datum["value"].items()
+                kind, value = next(iter(datum["value"].items()), (None, None))
                 if kind in STRUCTS:
                     rows += [
                         common | {"signal": f"{datum['key']}.{part}", "kind": kind, "number": inner, "status": "ok"}
                         for part, inner in value.items()
                     ]
                 elif kind == "invalid":
-                    rows.append(common | {"signal": datum["key"], "kind": kind, "status": "invalid"})
+                    rows.append(common | {"signal": str(datum["key"]), "kind": kind, "status": "invalid"})
+                elif kind is None:
+                    rows.append(common | {"signal": str(datum["key"]), "status": "missing"})
                 elif isinstance(value, str):
-                    rows.append(common | {"signal": datum["key"], "kind": kind, "text": value, "status": "ok"})
+                    rows.append(common | {"signal": str(datum["key"]), "kind": kind, "text": value, "status": "ok"})
                 else:
                     number = float(value)
-                    rows.append(common | {"signal": datum["key"], "kind": kind, "number": number, "status": "ok"})
+                    rows.append(common | {"signal": str(datum["key"]), "kind": kind, "number": number, "status": "ok"})
     frame = pd.DataFrame(rows)
     frame["event_time"] = pd.to_datetime(frame["event_time"], format="ISO8601", utc=True)
     frame["received_at"] = pd.to_datetime(frame["received_at"], unit="ms", utc=True)

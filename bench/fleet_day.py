@@ -19,7 +19,6 @@ from ev_platform.lake.schemas import VEHICLES
 from ev_platform.lake.store import ObjectStore
 from ev_platform.lake.tables import to_parquet
 from ev_platform.settings import Settings
-from ev_platform.simulate.fields import Intervals
 from ev_platform.simulate.scenario import Scenario
 
 FIRST = date(2026, 11, 2)
@@ -31,7 +30,7 @@ MESSAGES_PER_OBJECT = 1000
 @cache
 def lives(days: int = 1) -> list[dict[str, list[bytes]]]:
     """Per life: event day → raw lines; about 2,200 messages a day."""
-    scenario = Scenario(99, LIVES, FIRST, intervals=Intervals(drive_seconds=3, charge_seconds=5, idle_seconds=30))
+    scenario = Scenario(99, LIVES, FIRST)
     found: dict[str, dict[str, list[bytes]]] = {}
     offset = 0
     for number in range(days):

@@ -12,13 +12,23 @@ from typing import Annotated
 
 import typer
 
-from ev_platform.commands import dead_letters_cli, offsets_cli, providers_cli, signals_cli, telematics_cli
+from ev_platform.commands import (
+    dead_letters_cli,
+    market_cli,
+    offsets_cli,
+    providers_cli,
+    query_cli,
+    signals_cli,
+    telematics_cli,
+)
 from ev_platform.errors import SettingError, UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(dead_letters_cli.app, name="dead-letters")
+app.add_typer(market_cli.app, name="market")
 app.add_typer(offsets_cli.app, name="offsets")
 app.add_typer(providers_cli.app, name="providers")
+app.add_typer(query_cli.app, name="query")
 app.add_typer(signals_cli.app, name="signals")
 app.add_typer(telematics_cli.app, name="telematics")
 
@@ -146,6 +156,25 @@ def run(
 
 
 @app.command()
+def txid(
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="first event day (UTC)")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="last event day (UTC)")],
+    vin: Annotated[str | None, typer.Option(help="only this vehicle")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="most holes shown")] = 20,
+) -> None:
+    """Records that vehicles have sent and nobody received, by the numbering of their connections (compressed days)."""
+    from ev_platform.commands.txid import run_txid
+    from ev_platform.lake.layout import valid_vin
+    from ev_platform.settings import load_settings
+
+    if last < first:
+        raise UserError(f"--to {last.date()} is before --from {first.date()}")
+    if vin is not None and not valid_vin(vin):
+        raise UserError(f"--vin {vin}: not a VIN (17 capital letters and digits without I, O, Q)")
+    run_txid(load_settings(), first.date(), last.date(), vin, limit)
+
+
+@app.command()
 def doctor(
     audit: Annotated[bool, typer.Option("--audit", help="count every message of the whole lake, too")] = False,
 ) -> None:
@@ -177,7 +206,9 @@ def main() -> None:
         print(f"ev: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except UserError as error:
-        print(f"ev: {error}", file=sys.stderr)
+        from ev_platform.settings import load_settings
+
+        print(f"ev: {load_settings().masked(str(error))}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

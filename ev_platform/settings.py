@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,13 @@ from ev_platform.errors import SettingError
 
 Words = Annotated[tuple[str, ...], NoDecode]
 
+
+_SECRET_OPTION = re.compile(r"password|passphrase|secret|credential|jaas|oauthbearer\.config|\.pem$")
+"""Names of librdkafka's options whose values nobody may see."""
+
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_SHORTEST_SECRET = 3
+"""Shorter words are everywhere in any text; masking them would tell which letter it is."""
 
 FOREIGN = {"dagster_home_dir": "DAGSTER_HOME", "aws_endpoint_url": "AWS_ENDPOINT_URL"}
 """Settings that belong to others: read under their own names, handed on as they are."""
@@ -51,7 +59,7 @@ class Settings(BaseSettings):
     buffer_min_bytes: int = Field(0, ge=0)
     buffer_max_seconds: float = Field(300.0, gt=0)
     buffer_memory_bytes: int = Field(256 * 2**20, ge=2**20, description="open and in-flight buffers together")
-    message_max_bytes: int = Field(2**20, ge=1024, description="larger payloads are dead letters")
+    message_max_bytes: int = Field(2**20, ge=1024, le=2**23, description="larger payloads are dead letters")
 
     dead_letter_max_share: float = Field(
         0.5, gt=0, le=1, description="reading stops when more of the last 1,000 messages are dead letters; 1: never"
@@ -185,6 +193,26 @@ class Settings(BaseSettings):
     def ui(self) -> str:
         """Address of the Dagster UI, without a slash at its end."""
         return (self.ui_url or f"http://127.0.0.1:{self.ui_port}").rstrip("/")
+
+    @property
+    def shown_kafka_options(self) -> dict[str, str]:
+        """EV_KAFKA_OPTIONS with secrets masked."""
+        options = sorted(self.kafka_options.items())
+        return {name: "***" if _SECRET_OPTION.search(name) else self.masked(value) for name, value in options}
+
+    def masked(self, text: str) -> str:
+        """A text without the secrets of these settings: for every log line, error and page that may quote them.
+
+        Masks the values of secret settings and Kafka options wherever they stand, and user:password@ in URLs.
+        """
+        secrets = {value for name, value in self.kafka_options.items() if _SECRET_OPTION.search(name)}
+        hidden = {name: field for name, field in type(self).model_fields.items() if not field.repr}
+        values = {name: getattr(self, name) for name, field in hidden.items() if getattr(self, name) != field.default}
+        secrets |= {value for value in values.values() if isinstance(value, str)}
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "***")
+        return _USERINFO.sub("***", text)
 
     def with_changes(self, **changes: Any) -> Settings:  # noqa: ANN401 - any setting's value
         """A copy with other values."""

@@ -25,6 +25,7 @@ SNS_SUBJECT_MOST = 100
 
 def deliver(settings: Settings, title: str, text: str) -> bool:
     """Send to every configured channel; False when channels are configured and none of them took it."""
+    title, text = settings.masked(title), settings.masked(text)
     LOG.error("%s: %s", title, text)
     wanted = [channel for channel in CHANNELS if channel.configured(settings)]
     taken = [_try(channel, settings, title, text) for channel in wanted]

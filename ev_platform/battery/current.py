@@ -83,7 +83,10 @@ class Fit:
 
 
 def estimate_current(
-    windows: pl.DataFrame, models: Mapping[str, str], shared_sd: Mapping[str, float]
+    windows: pl.DataFrame,
+    models: Mapping[str, str],
+    shared_sd: Mapping[str, float],
+    least_delta_soc: float = MIN_SUM_DELTA_SOC,
 ) -> dict[str, Estimate]:
     """Estimate per vehicle that has any window.
 
@@ -93,6 +96,7 @@ def estimate_current(
         windows: `Evidence.windows`, sorted by vin and time.
         models: model of each vehicle.
         shared_sd: relative error shared with other methods, per vehicle.
+        least_delta_soc: SoC that the windows of a car must cover, percent; lower it to judge single charges.
     """
     cars: dict[str, dict[str, Windows]] = {}
     estimates: dict[str, Estimate] = {}
@@ -102,7 +106,7 @@ def estimate_current(
     for members in cars.values():
         shapes = _shapes(list(members.values()))
         for (vin, car_windows), shape in zip(members.items(), shapes, strict=True):
-            estimates[vin] = _estimate(car_windows, shape, shared_sd[vin])
+            estimates[vin] = _estimate(car_windows, shape, shared_sd[vin], least_delta_soc)
     return estimates
 
 
@@ -198,11 +202,11 @@ def _even_on_average(moved: Floats, shown: Floats) -> Floats:
     return np.asarray(shape / shape.mean())
 
 
-def _estimate(car: Windows, shape: Floats, shared_sd: float) -> Estimate:
+def _estimate(car: Windows, shape: Floats, shared_sd: float, least: float) -> Estimate:
     y = car.y * shape[car.bin]
     covered = float(100 * np.abs(car.y).sum())
     found = fit(car, y)
-    thin = covered < MIN_SUM_DELTA_SOC or found is None
+    thin = covered < least or found is None
     if thin or found is None or not PLAUSIBLE_AH[0] <= found.capacity <= PLAUSIBLE_AH[1]:
         reason = TOO_LITTLE_EVIDENCE if thin else "implausible"
         return Estimate(METHOD, n=int(car.q.size), sum_delta_soc=covered, reasons=(reason, *counted(car.left_out)))

@@ -200,8 +200,8 @@ def _paired(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(
         soc_before=soc.forward_fill().over(key),
         soc_after=soc.backward_fill().over(key),
-        before=((pl.col("time") - soc_time.forward_fill().over(key)).dt.total_microseconds() / 1e6),
-        after=((soc_time.backward_fill().over(key) - pl.col("time")).dt.total_microseconds() / 1e6),
+        before=((pl.col("time") - soc_time.forward_fill().over(key)).dt.total_microseconds() * 1e-6),
+        after=((soc_time.backward_fill().over(key) - pl.col("time")).dt.total_microseconds() * 1e-6),
         temp_before=temp.forward_fill().over(key),
         temp_after=temp.backward_fill().over(key),
         temp_age=pl.col("time") - temp_time.forward_fill().over(key),
@@ -290,5 +290,5 @@ def _coverage(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.group_by("vin").agg(
         soc_is_whole=(soc == soc.round()).mean() >= WHOLE_SHARE,
         soc_max=soc.max(),
-        days_since_full=(time.filter(soc.is_not_null()).max() - full).dt.total_seconds() / 86_400,
+        days_since_full=(time.filter(soc.is_not_null()).max() - full).dt.total_seconds() * (1 / 86_400),
     )

@@ -7,16 +7,16 @@ night's tick, so that the same seed gives the same bytes. Killed at any moment, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ev_platform.commands.demo_providers import demo_providers
 from ev_platform.errors import UserError
 from ev_platform.ingest.embedded_broker import EmbeddedBroker
 from ev_platform.settings import Settings
@@ -24,8 +24,14 @@ from ev_platform.simulate.feed import Feed
 from ev_platform.simulate.scenario import Scenario
 from ev_platform.simulate.truth import Truth
 
+if TYPE_CHECKING:
+    from ev_platform.commands.requests import Requests
+
 FIRST_DAY = date(2026, 11, 1)
 """Fixed, so that the same bytes come out every time; all days lie in one month, whose battery health is shown."""
+
+ENERGY_FIRST_DAY = date(2025, 1, 1)
+"""First partition of the energy tables in the demo."""
 
 SEED = 1
 VEHICLES = 20
@@ -33,10 +39,17 @@ CHUNK_BYTES = 8 * 2**20
 """Per partition, between two drains: the embedded broker keeps about twice that of compressed messages."""
 
 NIGHT_TICK = time(0, 10, tzinfo=UTC)
+MOST_TICKS = 10
+"""Looks of the automation after the last day: as many as tables can follow each other."""
 
-
-SIDE_DEMOS: tuple[Callable[..., list[str]], ...] = (demo_providers,)
-"""What runs after the Tesla chain, on the same lake and instance: (console, settings, requests) → problems."""
+SIDE_DEMOS: tuple[str, ...] = (
+    "ev_platform.commands.demo_providers:demo_providers",
+    "ev_platform.commands.demo_telematics:demo_telematics",
+    "ev_platform.commands.demo_energy:demo_energy",
+    "ev_platform.commands.demo_market:demo_market",
+    "ev_platform.commands.demo_insights:demo_insights",  # last: joins what the others made
+)
+"""What the side domains show after the chain: functions (console, settings, requests) → problems, imported when run."""
 
 
 def demo_scenario(vehicles: int = VEHICLES) -> Scenario:
@@ -68,6 +81,9 @@ def run_demo(settings: Settings, *, vehicles: int, days: int) -> int:
             start_day=FIRST_DAY,
             vehicles_file=str(folder / "vehicles.csv"),
             dagster_home_dir=None,  # its own instance, never somebody's DAGSTER_HOME
+            energy_sources=str(folder / "energy_sources.toml"),
+            energy_start_day=ENERGY_FIRST_DAY,
+            energy_schedules=False,
         )
         demo_settings.activate()
         return _run(console, demo_settings, scenario, known, days, folder, begin)
@@ -98,11 +114,23 @@ def _run(
         produced = _simulate_days(console, settings, scenario, days, requests)
         expected = scenario.dead_letters(FIRST_DAY, FIRST_DAY + timedelta(days=days - 1))
         expected["produced"] = produced
-        problems = [problem for side in SIDE_DEMOS for problem in side(console, settings, requests)]
-        failed = print_summary(console, platform, known, expected, requests.tally, perf_counter() - begin)
-        for problem in problems:
+        chain, sides = requests.tally, []
+        for name in SIDE_DEMOS:
+            sides += _side_demo(name, console, settings, requests)
+        code = print_summary(console, platform, known, expected, chain, perf_counter() - begin)
+        for problem in sides:
             console.print(f"[red]problem[/red]    {problem}", soft_wrap=True)
-        return 1 if problems else failed
+        return 1 if sides else code
+
+
+def _side_demo(name: str, console: Console, settings: Settings, requests: Requests) -> list[str]:
+    """One side domain, with a tally of its own; its problems, its failed runs and its failed checks."""
+    from ev_platform.commands.requests import Tally
+
+    requests.tally = Tally()
+    module, _, function = name.partition(":")
+    problems = getattr(importlib.import_module(module), function)(console, settings, requests)
+    return [*problems, *requests.tally.failed_runs, *requests.tally.checks_failed]
 
 
 def _simulate_days(console: Console, settings: Settings, scenario: Scenario, days: int, requests: object) -> int:
@@ -128,5 +156,10 @@ def _simulate_days(console: Console, settings: Settings, scenario: Scenario, day
             requests.schedule("nightly", datetime.combine(midnight.date(), NIGHT_TICK))
             requests.automation(datetime.combine(midnight.date(), NIGHT_TICK))
             progress.advance(bar)
+        last = datetime.combine(FIRST_DAY + timedelta(days=days), NIGHT_TICK)
+        for _ in range(MOST_TICKS):  # tables follow tables: until everything downstream has caught up
+            progress.update(bar, description=f"{days} days  {produced:>7} messages  results       ")
+            if not requests.automation(last):
+                break
         progress.update(bar, description=f"{days} days  {produced} messages")
     return sum(feed.high_watermarks())  # on a broker that lasts, a second demo finds everything produced already

@@ -37,6 +37,8 @@ def check_kafka(settings: Settings) -> Iterator[str]:
     if not settings.kafka_bootstrap:
         yield "kafka: EV_KAFKA_BOOTSTRAP is not set; `ev demo` and `ev up` bring an embedded broker"
         return
+    if settings.kafka_options:
+        yield "kafka options: " + ", ".join(f"{name}={value}" for name, value in settings.shown_kafka_options.items())
     lags = probe(settings)
     if alive := members(settings):
         yield f"kafka: the ingest service runs, {alive} in the group {settings.kafka_group}; drains wait"
@@ -93,8 +95,8 @@ def run_doctor(settings: Settings, *, whole_lake: bool) -> int:
     for check in (*CHECKS, check_audit) if whole_lake else CHECKS:
         try:
             for line in check(settings):
-                console.print(f"[green]ok[/green]    {line}")
+                console.print(f"[green]ok[/green]    {settings.masked(line)}")
         except Exception as error:  # whatever a client library raises: the doctor's answer is a line
             failed += 1
-            console.print(f"[red]wrong[/red] {str(error).splitlines()[0]}", markup=True)
+            console.print(f"[red]wrong[/red] {settings.masked(str(error).splitlines()[0])}", markup=True)
     return 1 if failed else 0

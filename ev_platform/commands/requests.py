@@ -51,19 +51,21 @@ class Requests:
         self.tally = Tally()
 
     @contextmanager
-    def acting_as(self, settings: Settings, clock: Clock) -> Iterator[None]:
-        """What is materialized meanwhile sees these settings and this time.
+    def acting_as(self, settings: Settings, clock: Clock | None = None) -> Iterator[None]:
+        """Within it, sensors and assets see these settings (and this time), on the same lake and instance.
 
-        Dagster refuses another resource than the one that the definitions were loaded with, so that one is changed.
+        The platform of the definitions is one object, made when they were loaded; a job refuses another one.
         """
-        platform = (self._defs.resources or {})["platform"]
-        assert isinstance(platform, Platform)
-        before = platform.settings, platform.clock
-        platform.settings, platform.clock = settings, clock
+        loaded = (self._defs.resources or {}).get("platform")
+        platforms = [place for place in (self._resources["platform"], loaded) if isinstance(place, Platform)]
+        kept = [(place.settings, place.clock) for place in platforms]
+        for place in platforms:
+            place.settings, place.clock = settings, clock or place.clock
         try:
             yield
         finally:
-            platform.settings, platform.clock = before
+            for place, before in zip(platforms, kept, strict=True):
+                place.settings, place.clock = before
 
     def sensor(self, name: str) -> int:
         """One tick of a sensor; returns the number of runs it requested, which have been executed."""
@@ -73,7 +75,8 @@ class Requests:
             tick = self._defs.resolve_sensor_def(name).evaluate_tick(context)
         for event in tick.asset_events:
             self._instance.report_runless_asset_event(event)
-        return self._run_all(self._defs.resolve_sensor_def(name).job_name, tick.run_requests or [])
+        sensor = self._defs.resolve_sensor_def(name)
+        return self._run_all(None if sensor.asset_selection else sensor.job_name, tick.run_requests or [])
 
     def schedule(self, name: str, at: datetime) -> int:
         """One tick of a schedule at that time; returns the number of runs it requested, which have been executed."""
@@ -106,10 +109,18 @@ class Requests:
         """One run of these assets and their checks."""
         self._execute(self._defs.resolve_implicit_global_asset_job_def(), partition, assets=keys)
 
-    def _run_all(self, job_name: str, requests: Sequence[dg.RunRequest]) -> int:
+    def materialize_range(self, keys: Sequence[dg.AssetKey], first: str, last: str) -> None:
+        """One run of these assets and their checks over a range of partitions, as a backfill from the UI makes it."""
+        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        self._execute(self._defs.resolve_implicit_global_asset_job_def(), None, tags=tags, assets=keys)
+
+    def _run_all(self, job_name: str | None, requests: Sequence[dg.RunRequest]) -> int:
+        """Without a job's name the requests select assets themselves."""
         for request in requests:
-            job = self._defs.resolve_job_def(job_name)
-            self._execute(job, request.partition_key, request.run_config, request.tags)
+            job = (
+                self._defs.resolve_job_def(job_name) if job_name else self._defs.resolve_implicit_global_asset_job_def()
+            )
+            self._execute(job, request.partition_key, request.run_config, request.tags, request.asset_selection)
         return len(requests)
 
     def _execute(

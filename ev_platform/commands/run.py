@@ -11,7 +11,7 @@ from ev_platform.settings import Settings
 
 
 def run_days(settings: Settings, first: date, last: date) -> int:
-    """Materialize each day, compressed to sessions, then the battery health of their months; 0 if all succeeded.
+    """Materialize each day, compressed to results, then their months and the whole history; 0 if all succeeded.
 
     Raises:
         UserError: the range is empty, before EV_START_DAY or not over yet.
@@ -23,6 +23,8 @@ def run_days(settings: Settings, first: date, last: date) -> int:
     from ev_platform.defs.partitions import DAYS
     from ev_platform.defs.platform import Platform
     from ev_platform.defs.results.assets import BATTERY_HEALTH_KEY, SESSIONS_KEY
+    from ev_platform.defs.results.history import HISTORY_KEYS
+    from ev_platform.defs.results.usage import DAILY_KEYS
 
     days = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
     known = set(DAYS.get_partition_keys())
@@ -38,9 +40,14 @@ def run_days(settings: Settings, first: date, last: date) -> int:
             for day in days:
                 status.update(f"materializing {day}")
                 requests.materialize([COMPRESSED_KEY, CLEANED_KEY, SEGMENTS_KEY, SESSIONS_KEY], day)
+            for day in days:  # after all sessions: a charge over midnight needs the next day
+                status.update(f"results of {day}")
+                requests.materialize(list(DAILY_KEYS.values()), day)
             for month in sorted({day[:7] for day in days}):
                 status.update(f"battery health of {month}")
                 requests.materialize([BATTERY_HEALTH_KEY], month)
+            status.update("tables over the whole history")
+            requests.materialize(HISTORY_KEYS)
     for failure in [*requests.tally.failed_runs, *requests.tally.checks_failed]:
         console.print(f"[red]failed[/red] {failure}")
     console.print(f"{len(days)} days, {requests.tally.runs} runs, {requests.tally.checks_passed} checks passed")

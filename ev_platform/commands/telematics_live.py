@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ev_platform.errors import UserError
 from ev_platform.lake.live_store import open_live_store
 from ev_platform.settings import Settings
 from ev_platform.simulate.replay import Pace, replay
@@ -56,7 +58,13 @@ def run_live(settings: Settings, every: float, *, once: bool, sleep: Callable[[f
         counter = LiveCounter(settings, live)
         total = 0
         while not stop.is_set():
-            counted = counter.step()
+            counted = 0
+            try:
+                counted = counter.step()
+            except UserError as error:  # a broker that is away for a while must not end a service
+                if once:
+                    raise
+                print(f"ev: {error}", file=sys.stderr, flush=True)
             total += counted
             if not counted:
                 if once:

@@ -116,6 +116,7 @@ def _commands(settings: Settings, scenario: Scenario | None) -> dict[str, list[s
         "webserver": [*python, "dagster_webserver", "-h", "127.0.0.1", "-p", str(settings.ui_port), *module],
         "daemon": [*python, "dagster._daemon", "run", *module],
     }
+    commands["telematics"] = [*python, "ev_platform.cli", "telematics", "live", "--every", "2"]
     if scenario is not None:
         day = scenario.first_day.isoformat()
         fleet = ["--from", day, "--seed", str(scenario.seed), "--vehicles", str(scenario.vehicles), "--real-time"]

@@ -68,6 +68,7 @@ def harvest(
     described = portal.describe()
     known = read_manifest(store, source.name, partition)
     if known is not None and described.updated and known.updated == described.updated:
+        _tidy(store, known)  # a harvest that was killed after its manifest left something
         return HarvestReceipt(known.rows, 0, 1, True, 0, known.updated, "")
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -146,6 +147,12 @@ def _publish(store: ObjectStore, manifest: Manifest) -> None:
     """Write the manifest, then remove what it does not name."""
     key = manifest_key(manifest.source, manifest.partition)
     store.put(key, json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False).encode())
+    _tidy(store, manifest)
+
+
+def _tidy(store: ObjectStore, manifest: Manifest) -> None:
+    """Remove what the manifest does not name."""
+    key = manifest_key(manifest.source, manifest.partition)
     named = {str(piece["key"]) for piece in manifest.pieces} | {key}
     folder = energy_raw_prefix(manifest.source, manifest.partition)
     store.delete([old for old in store.keys(folder) if old not in named])

@@ -59,7 +59,8 @@ def _level(
         pl.len().cast(pl.Int64).alias("rows"),
         pl.col("withheld").sum().cast(pl.Int64).alias("withheld_rows"),
     )
-    return _finished(sums, level, source).with_columns(pl.lit(None, pl.Float64).alias("reference_mean_mwh"))
+    sums = sums.with_columns(pl.col("name").min().over("code"), pl.lit(None, pl.Float64).alias("reference_mean_mwh"))
+    return _finished(sums, level, source)
 
 
 def _addresses(rows: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,6 @@ Belongs here: reading and writing through lake/. Not here: rules (refine_*.py, m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 
 import polars as pl
@@ -44,6 +43,13 @@ GRID = {
 """Daily tables: settled source, real-time source, rule."""
 
 
+STAR: dict[str, Callable[[pl.DataFrame], pa.Table]] = {
+    "region": star.regions,
+    "consumption": star.consumption,
+    "coverage_rate": star.coverage_rate,
+}
+"""Monthly tables of the star schema."""
+
 SCHEMAS: dict[str, pa.Schema] = {
     "annual_address": schemas_energy.ANNUAL_ADDRESS,
     "annual_commune": schemas_energy.ANNUAL_PLACE,
@@ -56,6 +62,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "grid_load_regional": schemas_energy.GRID_LOAD_REGIONAL,
     "grid_mix_national": schemas_energy.GRID_MIX_NATIONAL,
     "consumption_total_mean": schemas_energy.CONSUMPTION_TOTAL_MEAN,
+    "region": star.REGION,
     "consumption": star.CONSUMPTION,
     "coverage_rate": star.COVERAGE_RATE,
 }
@@ -143,15 +150,10 @@ def total_mean_table(store: ObjectStore, year: str) -> pa.Table:
     return table
 
 
-def star_tables(store: ObjectStore, month: str) -> dict[str, pa.Table]:
-    """CONSUMPTION and COVERAGE_RATE of one month."""
+def star_table(store: ObjectStore, name: str, month: str) -> pa.Table:
+    """One month of one table of the star schema."""
     days = [f"{month}-{day:02d}" for day in range(1, 32)]
-    grid = pl.concat([read_partition(store, "energy/grid_load_regional", day) for day in days])
-    return {
-        "consumption": star.consumption(grid),
-        "coverage_rate": star.coverage_rate(grid),
-        "region": star.regions(grid),
-    }
+    return STAR[name](pl.concat([read_partition(store, "energy/grid_load_regional", day) for day in days]))
 
 
 def read_partition(store: ObjectStore, table: str, partition: str) -> pl.DataFrame:
@@ -171,13 +173,3 @@ def put_csv(store: ObjectStore, table: str, partition: str, rows: pa.Table) -> N
     key = energy_csv_key(table, partition)
     if store.read(key).data != data:
         store.put(key, data)
-
-
-@dataclass(frozen=True)
-class WarehouseReceipt:
-    """What went into the warehouse."""
-
-    kind: str
-    rows: dict[str, int]
-    partitions_loaded: int
-    partitions_unchanged: int

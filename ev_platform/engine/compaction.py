@@ -31,6 +31,7 @@ from ev_platform.lake.tables import from_parquet, to_parquet
 from ev_platform.settings import Settings
 from ev_platform.transform.compact import Batch, merge_batch, read_batch
 from ev_platform.transform.compact_merge import SchemaError, conform, missing, records_of
+from ev_platform.transform.txid import count_missing
 
 MOST_SWAPS = 20
 """Attempts to replace a file while others replace it too, before the vehicle counts as failed."""
@@ -169,6 +170,7 @@ def _merge_and_swap(store: ObjectStore, key: str, day: str, batch: Batch) -> Com
         records_before=merged.records - merged.records_in + merged.repeats,
         records_stored=merged.records,
         late=late,
+        txid_missing=count_missing(merged.table),
         swaps_lost=lost,
     )
 

@@ -69,6 +69,8 @@ class CompactionReceipt(DayReceipt):
     quarantined_lines: int = 0
     late: int = 0
     """Vehicles that had a file of this day already."""
+    txid_missing: int = 0
+    """Records missing from the vehicles' own numbering (see `ev txid`); what became a dead letter counts here too."""
     swaps_lost: int = 0
     """How often somebody else replaced a file between read and write, so that the merge was done again."""
     failed: tuple[str, ...] = ()

@@ -49,7 +49,7 @@ _COORDINATOR_MOVES = (
 _PAUSE_SECONDS = 0.2
 _QUERY_THREADS = 8
 _CLOSE_SECONDS = 2.0
-_OPTION_NAME = re.compile(r'property:? "([a-z0-9._]+)"')
+_OPTION_NAME = re.compile(r'property:? "([a-z0-9._]+)"|consumer: ([a-z0-9.]+) (?:failed|and|must)')
 
 
 def client_config(settings: Settings) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def open_client(kind: Callable[..., Any], config: Mapping[str, Any]) -> Any:  # 
         return kind(dict(config), logger=_client_log)
     except KafkaException as error:
         found = _OPTION_NAME.search(str(error.args[0]))
-        named = f" ({found.group(1)})" if found else ""
+        named = f" ({found[1] or found[2]})" if found else ""
         raise SettingError(f"EV_KAFKA_OPTIONS cannot be used: librdkafka refuses an option{named}") from None
 
 
@@ -120,7 +120,7 @@ def kafka_errors(settings: Settings) -> Iterator[None]:
 def unreachable(settings: Settings, error: object) -> str:
     """The line shown when the broker does not answer or refuses."""
     reason = error.str() if isinstance(error, KafkaError) else str(error)
-    return (
+    return settings.masked(
         f"Kafka at {settings.kafka_bootstrap} does not answer as expected ({reason}): "
         "check EV_KAFKA_BOOTSTRAP and EV_KAFKA_OPTIONS; nothing more was committed"
     )

@@ -12,16 +12,13 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from ev_platform.ingest.event_time import EventTime
-from ev_platform.signals.tesla_schema import record_classes, record_type, timestamp_text
+from ev_platform.signals.tesla_schema import MOST_ENTRIES, entries, record_classes, record_type, timestamp_text
 
 _FIRST_TAGS = frozenset((b"\x0a", b"\x12", b"\x1a"))
 """Fields 1 to 3, length-delimited: writers keep the order of fields, and each record has its VIN among these."""
 
 _NEVER_IN_JSON = b"\x08"
 """Tag of a Timestamp's seconds; JSON allows it nowhere, not even in strings. Tells "\\n{…" from a record."""
-
-MAX_DATA = 20_000
-"""Most data of one record: Tesla has some 260 fields."""
 
 
 class Binary(NamedTuple):
@@ -47,15 +44,15 @@ def read_binary(value: bytes, source: str, txtype: bytes | None) -> Binary:
     """VIN and time of a record.
 
     Raises:
-        NotProtobufError: not a record of that type, or one with more than `MAX_DATA` data.
+        NotProtobufError: not a record of that type, or one with more than `MOST_ENTRIES` entries.
     """
     kind = record_type(source, None if txtype is None else txtype.decode("ascii", "replace"))
     try:
         message = record_classes()[kind].FromString(value)
     except DecodeError:
         raise NotProtobufError(f"not a protobuf record of type {kind}") from None
-    if kind == "V" and len(message.data) > MAX_DATA:
-        raise NotProtobufError(f"{len(message.data)} data, at most {MAX_DATA}")
+    if entries(kind, message) > MOST_ENTRIES:
+        raise NotProtobufError(f"{entries(kind, message)} entries, at most {MOST_ENTRIES}")
     if not message.HasField("created_at"):
         return Binary(message.vin, "", None)
     seconds, nanos = message.created_at.seconds, message.created_at.nanos

@@ -93,6 +93,7 @@ class Service(Steps):
         self.figures = Figures()
         self._uploads = Uploads(self.put, store.url, threads=settings.upload_threads, attempts=FOR_EVER)
         self._client: Any = None
+        self._questions: Any = None  # of its own: the member answers none while it runs a rebalance callback
         self._gaps: list[Gap] = []
         self._seen: dict[Place, int] = {}
         self._paused = False
@@ -106,12 +107,12 @@ class Service(Steps):
         Raises:
             UserError: the broker or the lake cannot be used at all; nothing undurable was committed.
         """
-        self._client = open_member(self.settings)
+        self._client, self._questions = open_member(self.settings), kafka.open_consumer(self.settings)
         with self._uploads, kafka.kafka_errors(self.settings), garbage_collector_off():
             try:
                 with lake_errors(self.store.url):
                     self.breaker.load(self.store)
-                kafka.partitions(self._client, self.settings, self.settings.kafka_topics)  # is there a broker at all?
+                kafka.partitions(self._questions, self.settings, self.settings.kafka_topics)  # is it there?
                 self._client.subscribe(
                     list(self.settings.kafka_topics),
                     on_assign=self.on_assign,
@@ -128,6 +129,7 @@ class Service(Steps):
                 self._closing = True
                 self._uploads.abandon()
                 kafka.close(self._client)
+                kafka.close(self._questions)
 
     # -- one turn of the loop -----------------------------------------------------------------------------------------
 
@@ -187,7 +189,7 @@ class Service(Steps):
     def on_assign(self, client: Any, partitions: Sequence[TopicPartition]) -> None:  # noqa: ANN401
         """Go on where the group stands; what expired meanwhile becomes a known gap."""
         places = [(one.topic, one.partition) for one in partitions]
-        found = {(lag.topic, lag.partition): lag for lag in lags(client, self.settings, places)}
+        found = {(lag.topic, lag.partition): lag for lag in lags(self._questions, self.settings, places)}
         starts = [self._begin(found[place]) for place in places if place in found]
         client.incremental_assign([TopicPartition(*place, start) for place, start in starts])
         if self._paused:
@@ -241,7 +243,7 @@ class Service(Steps):
         """The broker no longer has the next offset: retention was faster, or the log is a new and shorter one."""
         if place not in self.ledger.partitions:
             return
-        low, high = kafka.watermarks(self._client, self.settings, [place]).get(place, (0, 0))
+        low, high = kafka.watermarks(self._questions, self.settings, [place]).get(place, (0, 0))
         position = self.buffer.next_position(place)
         if position < low:
             self._lost(Gap(*place, position, low - 1, "expired while it was read"))

@@ -10,6 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 PREFIXES: dict[str, str] = {
     "temp": "raw lines per vehicle and event day, deleted after compaction",
@@ -24,7 +25,9 @@ PREFIXES: dict[str, str] = {
     "ref": "vehicle registry",
     "state": "what readers remember: hashes of polled payloads, recent dead letters",
     "energy": "French electricity and gas: raw as received, refined tables, marts",
-    "ops": "offset receipts, known gaps, lake settings",
+    "market": "vehicle sales: raw snapshots, refined by year and month of sale, marts",
+    "insights": "the joins: cars with grid, market and region",
+    "ops": "offset receipts, known gaps, moved offsets, redriven dead letters, lake settings",
 }
 """Top-level folders of the lake and what they hold."""
 
@@ -93,6 +96,7 @@ def temp_key(vin: str, day: str, name: str) -> str:
     return f"{temp_prefix(vin, day)}/{name}"
 
 
+@lru_cache(maxsize=1 << 14)  # every object's name is read by two rooms, a batch at a time
 def parse_temp_key(key: str) -> tuple[str, str, KafkaName | PolledName] | None:
     """(vin, day, name) of a raw buffer's key; None for a key that ingest did not write."""
     parts = key.split("/")
@@ -101,10 +105,10 @@ def parse_temp_key(key: str) -> tuple[str, str, KafkaName | PolledName] | None:
     found = _TEMP_NAME.fullmatch(parts[3])
     if found is None:
         return None
-    g = found.groupdict()
-    if g["polled"] is not None:
-        return parts[1], parts[2], PolledName(g["polled"], g["sha"], int(g["count"]))
-    name = KafkaName(g["source"], int(g["partition"]), int(g["first"]), int(g["last"]), int(g["n"]), int(g["crc"], 16))
+    source, partition, first, last, n, crc, polled, sha, count = found.groups()
+    if polled is not None:
+        return parts[1], parts[2], PolledName(polled, sha, int(count))
+    name = KafkaName(source, int(partition), int(first), int(last), int(n), int(crc, 16))
     return parts[1], parts[2], name
 
 
@@ -148,8 +152,14 @@ def part_key(table: str, partition: str, shard: int = 0) -> str:
 
 def partition_prefix(table: str, partition: str) -> str:
     """Folder of one partition of a table, Hive style."""
+    if table in YEAR_AND_MONTH:
+        return f"{table}/year={partition[:4]}/month={partition[5:7]}"
     column = {10: "date", 7: "month", 4: "year"}[len(partition)]
     return f"{table}/{column}={partition}"
+
+
+YEAR_AND_MONTH = frozenset({"market/sales"})
+"""Monthly tables filed by two columns, as the readers of sales expect them."""
 
 
 def table_key(table: str) -> str:
@@ -241,7 +251,7 @@ def day_bounds(day: str) -> tuple[datetime, datetime]:
 
 def energy_raw_prefix(source: str, partition: str) -> str:
     """Folder of what one energy source sent for one partition, as received."""
-    return f"energy/raw/{source}/{partition}"
+    return partition_prefix(f"energy/raw/{source}", partition)
 
 
 def energy_csv_key(table: str, partition: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +36,9 @@ _PRUNE_RACES = 20
 _CONFLICT_SECONDS = 0.05
 _PAGE = 1000
 """Keys in one answer to a LIST and in one DELETE, as S3 has it."""
+_UNFINISHED = re.compile(r"#\d+$")
+"""Name of an object that obstore is writing; it gets its own name when it is whole."""
+_SMALL, _LARGE = 64 * 1024, 8 * 1024 * 1024
 
 
 class Versioned(NamedTuple):
@@ -126,6 +130,22 @@ class ObjectStore:
         data = bytes(found.bytes())
         return Versioned(data, found.meta["e_tag"] if self._root is None else _digest(data))
 
+    def open(self, key: str) -> Any:  # noqa: ANN401 - obstore's reader, a file that can be read and sought
+        """An object to read ranges of, without fetching all of it.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        return obstore.open_reader(self._store, key)
+
+    def size(self, key: str) -> int:
+        """Bytes of an object.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        return int(obstore.head(self._store, key)["size"])
+
     def exists(self, key: str) -> bool:
         """Whether the object exists."""
         self.requests.add("GET")
@@ -137,6 +157,9 @@ class ObjectStore:
 
     def keys(self, prefix: str) -> list[str]:
         """Keys below a folder (whole path segments), sorted; every page of the listing is read."""
+        if self._root is not None:
+            self.requests.add("LIST")
+            return sorted(_walk(f"{self._root}/{prefix.strip('/')}".rstrip("/"), prefix.strip("/")))
         pages = [[meta["path"] for meta in page] for page in obstore.list(self._store, prefix, chunk_size=_PAGE)]
         self.requests.add("LIST", max(1, len(pages)))
         return sorted(path for page in pages for path in page if not path.startswith(_LOCKS))
@@ -202,8 +225,7 @@ class ObjectStore:
         self.requests.add("GET")
         try:
             if self._root is not None:
-                with open(f"{self._root}/{key}", "rb") as file:
-                    return file.read()
+                return _read_file(f"{self._root}/{key}")
             return bytes(obstore.get(self._store, key).bytes())
         except FileNotFoundError:
             return None
@@ -227,6 +249,33 @@ class ObjectStore:
                 except OSError:  # not empty, or another process was faster
                     break
                 current = current.parent
+
+
+def _read_file(path: str) -> bytes:
+    """Content of a file; most raw objects are small, and `open` would ask the kernel seven times for each."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        parts = [os.read(handle, _SMALL)]
+        while len(parts[-1]) == (_SMALL if len(parts) == 1 else _LARGE):
+            parts.append(os.read(handle, _LARGE))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    finally:
+        os.close(handle)
+
+
+def _walk(folder: str, prefix: str) -> Iterator[str]:
+    """Keys of the finished objects in a folder and below; a folder that is gone has none."""
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        key = f"{prefix}/{entry.name}" if prefix else entry.name
+        if entry.is_dir():
+            if entry.name != _LOCKS or prefix:
+                yield from _walk(entry.path, key)
+        elif not _UNFINISHED.search(entry.name):
+            yield key
 
 
 def _digest(data: bytes) -> str:

@@ -269,3 +269,10 @@ def _rows_of(
             }
         )
     return made
+
+
+def sketch(table: pa.Table) -> str:
+    """The curve of all makes as a small Markdown picture: a bar per year of age."""
+    rows = [row for row in table.to_pylist() if row["level"] == "all"]
+    lines = [f"| {r['age_years']:.0f} | {r['value_ratio']:.0%} | {'█' * round(20 * r['value_ratio'])} |" for r in rows]
+    return "\n".join(["| age | value | |", "| ---: | ---: | --- |", *lines])

@@ -29,6 +29,10 @@ RECORDS: dict[str, str] = {
 }
 """Record type, as fleet-telemetry names it in the header `txtype` and at the end of the topic → message."""
 
+MOST_ENTRIES = 20_000
+"""Most data, alerts or errors of one record: Tesla has some 260 fields, and two bytes must not become a row each."""
+
+_ENTRIES = {"V": "data", "alerts": "alerts", "errors": "errors"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND, _END_SECOND = -62_135_596_800, 253_402_300_800
 """Years 1 to 9999: what protobuf's Timestamp may hold."""
@@ -67,6 +71,11 @@ def record_classes() -> dict[str, Any]:
         file.dependency.append("google/protobuf/timestamp.proto")
         pool.Add(file)
     return {kind: message_factory.GetMessageClass(pool.FindMessageTypeByName(name)) for kind, name in RECORDS.items()}
+
+
+def entries(kind: str, message: Any) -> int:  # noqa: ANN401 - generated class
+    """Number of data, alerts or errors of a record."""
+    return len(getattr(message, _ENTRIES[kind])) if kind in _ENTRIES else 1
 
 
 def timestamp_text(seconds: int, nanos: int) -> str | None:

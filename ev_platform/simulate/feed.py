@@ -71,8 +71,8 @@ class Feed:
         try:
             self._producer = Producer({**self._options, **_PRODUCER})
             self._reader = Consumer({**self._options, "group.id": group, "enable.auto.commit": False})
-        except KafkaException as error:
-            raise UserError(f"EV_KAFKA_OPTIONS cannot be used: {error.args[0].str()}") from None
+        except KafkaException:
+            raise UserError("EV_KAFKA_OPTIONS cannot be used: librdkafka refuses an option, see `ev doctor`") from None
         try:
             self._ensure_topic()
         except BaseException:

@@ -19,8 +19,8 @@ import msgspec
 
 from ev_platform.ingest.lexeme import Lexeme
 from ev_platform.transform.compact_headers import Headers
-from ev_platform.transform.compact_lexeme import EXACT_INTEGER, tight, to_number
-from ev_platform.transform.tesla_json import BOOL_KINDS, READ_AS_NUMBER, STRUCT_KINDS, Rows, add_value
+from ev_platform.transform.compact_lexeme import EXACT_INTEGER, tight
+from ev_platform.transform.tesla_json import BOOL_KINDS, NUMBER_KINDS, STRUCT_KINDS, Rows, add_value
 
 CHUNK_LINES = 64
 """Lines decoded at once: enough to share the cost of a call, few enough to stay in the processor's cache."""
@@ -114,34 +114,62 @@ def _add_data(rows: Rows, data: list[_Datum], n_rows: list[int]) -> bool:
 
 
 def _look_closer(new: Rows, values: list[Any], special: list[int], n_rows: list[int]) -> bool:
-    """Put right what is not a plain number or word; parts of a struct push the rows behind them back."""
-    ends = list(accumulate(n_rows))
-    grown = 0
+    """Put right what is not a plain number or word. False: not usual.
+
+    A struct becomes one row per part; the columns are put together anew from what lies between the structs.
+    """
+    structs: list[tuple[int, Rows]] = []
     for at in special:
-        value, row = values[at], at + grown
-        kind, what = new.kind[row], type(value)
+        value = values[at]
+        kind, what = new.kind[at], type(value)
         if what is float and not value % 1 and abs(value) < _PLAIN[1]:
             written = repr(value)  # 80.0; "-0.0" is the one that a double alone reproduces
-            new.text[row] = None if written == "-0.0" and kind not in BOOL_KINDS else written
+            new.text[at] = None if written == "-0.0" and kind not in BOOL_KINDS else written
         elif kind == "invalid" and value is True:
-            new.number[row] = None
-            new.status[row] = "invalid"
-        elif what is str and kind == "stringValue":
-            new.number[row] = to_number(value)  # the older form: every value is a string
+            new.number[at] = None
+            new.status[at] = "invalid"
         elif what is list or (what is dict and any(type(part) in _NESTED for part in value.values())):
             return False
+        elif what is dict and kind in STRUCT_KINDS and value and _all_plain(value):
+            structs.append((at, _plain_struct(new.signal[at], kind, value)))  # a usual location
         else:
-            if what is dict and kind in STRUCT_KINDS and value and _all_plain(value):
-                new.spread(row, value)  # a usual location
-                parts = len(value)
-            else:
-                found = Rows()
-                add_value(found, str(new.signal[row]), str(kind), _spelled(value))
-                new.splice(row, found)
-                parts = len(found.signal)
-            n_rows[bisect_right(ends, at)] += parts - 1
-            grown += parts - 1
+            found = Rows()
+            add_value(found, str(new.signal[at]), str(kind), _spelled(value))
+            structs.append((at, found))
+    if structs:
+        _put_in(new, structs, n_rows)
     return True
+
+
+def _plain_struct(signal: str | None, kind: str | None, parts: dict[str, Any]) -> Rows:
+    count = len(parts)
+    return Rows.of([f"{signal}.{part}" for part in parts], [kind] * count, list(parts.values()), [None] * count)
+
+
+def _put_in(new: Rows, structs: list[tuple[int, Rows]], n_rows: list[int]) -> None:
+    """Replace single rows by the rows of `structs`; adds to `n_rows` of their records."""
+    ends = list(accumulate(n_rows))
+    columns = [(getattr(new, name), getattr(Rows(), name)) for name in ("signal", "kind", "number", "text")]
+    status, moved, begin = {}, 0, 0
+    old = sorted(new.status.items()) if new.status else []
+    for at, found in structs:
+        for (column, out), part in zip(columns, (found.signal, found.kind, found.number, found.text), strict=True):
+            out += column[begin:at]
+            out += part
+        if old or found.status:
+            while old and old[0][0] < at:
+                row, value = old.pop(0)
+                status[row + moved] = value
+            status |= {at + moved + row: value for row, value in found.status.items()}
+        grown = len(found.signal) - 1
+        n_rows[bisect_right(ends, at)] += grown
+        moved += grown
+        begin = at + 1
+    status |= {row + moved: value for row, value in old}
+    for column, out in columns:
+        out += column[begin:]
+    new.signal, new.kind, new.number, new.text = (out for _, out in columns)
+    new.status = status
 
 
 def _all_plain(parts: dict[str, Any]) -> bool:
@@ -162,7 +190,7 @@ def _special(kinds: list[str | None], values: list[Any]) -> list[int]:
             if not (value % 1 and (low < value < high or -high < value < -low)):
                 special.append(at)
         elif what is str:
-            if kinds[at] in READ_AS_NUMBER:
+            if kinds[at] in NUMBER_KINDS:
                 special.append(at)
         elif what is int:
             if kinds[at] in BOOL_KINDS or not -EXACT_INTEGER <= value <= EXACT_INTEGER:

@@ -46,6 +46,12 @@ RECORD_FIELDS = (
 )  # fmt: skip
 """Columns of records: times as sent, identity, number of rows, place (buffer, line from 1)."""
 
+MAX_LINE_BYTES = 16 * 2**20
+"""Longest line that is parsed. Ingest writes no longer ones (EV_MESSAGE_MAX_BYTES is at most 8 MiB); others may."""
+
+MAX_COMMAS = 110_000
+"""Most commas of a line, that is most rows that it can become (ingest lets 100,000 pass, plus headers)."""
+
 _Identity = tuple[int | None, int | None, int | None, str | None]
 _Parser = Callable[[Rows, dict[str, Any]], dict[str, Any] | None]
 
@@ -169,7 +175,9 @@ class _Reader:
         for start in range(0, count, CHUNK_LINES):
             end = min(start + CHUNK_LINES, count)
             lines, buffers, numbers = self._lines[start:end], self._buffers[start:end], self._numbers[start:end]
-            usual = add_chunk(self.rows, self._headers, lines, self.vin) if parser is add_record else None
+            usual = None
+            if parser is add_record and max(map(len, lines)) <= MAX_COMMAS:
+                usual = add_chunk(self.rows, self._headers, lines, self.vin)
             if usual is not None:
                 for column, values in zip(self.records.values(), (*usual, buffers, numbers), strict=True):
                     column += values
@@ -215,6 +223,8 @@ class _Reader:
 
     def _line(self, line: bytes, parser: _Parser, buffer: int, number: int) -> tuple[Any, ...]:
         """The fields of one record up to its identity; its rows go to `self.rows`."""
+        if len(line) > MAX_COMMAS and (len(line) > MAX_LINE_BYTES or line.count(b",") > MAX_COMMAS):
+            raise BadLineError(f"longer than {MAX_LINE_BYTES} bytes or more than {MAX_COMMAS} values")
         document = orjson.loads(line)
         if type(document) is not dict:
             raise BadLineError("not a JSON object")

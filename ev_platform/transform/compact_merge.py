@@ -17,10 +17,13 @@ import pyarrow.compute as pc
 
 from ev_platform.ingest.lexeme import to_json
 from ev_platform.lake.schemas import COMPRESSED, IDENTITY
+from ev_platform.transform.compact_lexeme import to_numbers
 from ev_platform.transform.compact_lines import Parsed
+from ev_platform.transform.tesla_json import READ_AS_NUMBER
 
 _Ints = np.ndarray[Any, np.dtype[np.int64]]
 
+_READ_AS_NUMBER = pa.array(sorted(READ_AS_NUMBER))
 _ORDER = ("event_time", "event_time_ns", *IDENTITY)
 """Columns of the total order of records, the most significant first."""
 
@@ -61,27 +64,30 @@ def new_rows(parsed: Parsed, vin: str) -> NewRows:
     microseconds, nanoseconds = np.divmod(parsed.time_ns, 1000)
 
     def per_record(values: Any, kind: pa.DataType) -> pa.Array:  # noqa: ANN401 - anything Arrow takes
+        if isinstance(values, list) and values and values.count(values[0]) == len(values):
+            return pa.repeat(pa.scalar(values[0], kind), len(rows.signal))  # usual, and much cheaper than a take
         array = values if isinstance(values, pa.Array) else pa.array(values, kind)
         return array.cast(kind).take(of_record)
 
-    sources, providers = ([pair[at] for pair in parsed.sources] for at in (0, 1))
+    sources, providers = (_of_buffers([pair[at] for pair in parsed.sources], buffer) for at in (0, 1))
     received = pc.multiply(pa.array(columns["received_ms"], pa.int64()), 1000)
+    text, kind = pa.array(rows.text, pa.string()), pa.array(rows.kind, pa.string())
     made = {
         "vin": pa.repeat(pa.scalar(vin), len(rows.signal)),
         "event_time": per_record(pa.array(microseconds, pa.int64()), COMPRESSED.field("event_time").type),
         "event_time_ns": per_record(nanoseconds.astype(np.int16), pa.int16()),
         "signal": pa.array(rows.signal, pa.string()),
-        "number": pa.array(rows.number, pa.float64()),
-        "text": pa.array(rows.text, pa.string()),
-        "kind": pa.array(rows.kind, pa.string()),
+        "number": _with_read_numbers(pa.array(rows.number, pa.float64()), text, kind),
+        "text": text,
+        "kind": kind,
         "unit": _sparse(None, rows.unit, len(rows.signal)),
         "status": _sparse("ok", rows.status, len(rows.signal)),
         "received_at": per_record(received, COMPRESSED.field("received_at").type),
-        "provider": per_record(pa.array(providers, pa.string()).take(buffer), pa.string()),
+        "provider": per_record(providers, pa.string()),
         "is_resend": per_record(columns["is_resend"], pa.bool_()),
         "txid": per_record(columns["txid"], pa.string()),
         "extra": _with_datum_extra(per_record(columns["extra"], pa.string()), rows.extra),
-        "source": per_record(pa.array(sources, pa.string()).take(buffer), pa.string()),
+        "source": per_record(sources, pa.string()),
         "partition": per_record(columns["partition"], pa.int32()),
         "offset": per_record(columns["offset"], pa.int64()),
         "source_ts": per_record(columns["source_ts"], pa.int64()),
@@ -91,6 +97,19 @@ def new_rows(parsed: Parsed, vin: str) -> NewRows:
     if parsed.readable.all():
         return NewRows(table, n_rows)
     return NewRows(table.filter(pa.array(np.repeat(parsed.readable, n_rows))), n_rows[parsed.readable])
+
+
+def _with_read_numbers(number: pa.Array, text: pa.Array, kind: pa.Array) -> pa.Array:
+    """Numbers of texts in kinds that may hold them; the older form sends every value as a string."""
+    if text.null_count == len(text):
+        return number
+    need = pc.and_(pc.is_in(kind, _READ_AS_NUMBER), pc.and_(pc.is_null(number), pc.is_valid(text)))
+    return pc.replace_with_mask(number, need, to_numbers(text.filter(need)))
+
+
+def _of_buffers(texts: list[str], buffer: pa.Array) -> Any:  # noqa: ANN401 - a list of one text, or an array
+    """Text of each record's buffer; a list of one text where all are the same."""
+    return texts[:1] if len(set(texts)) == 1 else pa.array(texts, pa.string()).take(buffer)
 
 
 def _sparse(usual: str | None, others: dict[int, str], length: int) -> pa.Array:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ev_platform.ingest.lexeme import Lexeme, to_json
+import orjson
+
 from ev_platform.transform.compact_lexeme import split_number, to_number
 from ev_platform.transform.tesla_json import Rows
 
@@ -46,10 +47,10 @@ def add_row(rows: Rows, record: dict[str, Any]) -> dict[str, Any] | None:
 def _add_cell(rows: Rows, signal: str, cell: object) -> None:
     if type(cell) is str:
         rows.add(signal, TEXT, to_number(cell), cell)
-    elif isinstance(cell, int | float | Lexeme) and not isinstance(cell, bool):
-        number, text = split_number(cell)
+    elif isinstance(cell, int | float | str) and not isinstance(cell, bool):  # a Lexeme is a kind of str
+        number, text = split_number(cell)  # type: ignore[arg-type]
         rows.add(signal, NUMBER, number, text)
     elif cell is None:
         rows.add(signal, None, None, None, "missing")
     else:
-        rows.add(signal, None, None, to_json(cell), "unparsed")
+        rows.add(signal, None, None, orjson.dumps(cell).decode(), "unparsed")

@@ -74,23 +74,6 @@ class Rows:
         self.text += other.text
         self.status |= {first + row: value for row, value in other.status.items()}
 
-    def spread(self, row: int, numbers: dict[str, float]) -> None:
-        """Put one row per part, each a number, in place of one row."""
-        end, signal, parts = row + 1, self.signal[row], len(numbers)
-        self.signal[row:end] = [f"{signal}.{part}" for part in numbers]
-        self.number[row:end] = numbers.values()
-        self.kind[row:end] = [self.kind[row]] * parts
-        self.text[row:end] = [None] * parts
-
-    def splice(self, row: int, parts: Rows) -> None:
-        """Put the rows of `parts` in place of one row; rows before it keep their numbers."""
-        self.signal[row : row + 1] = parts.signal
-        self.kind[row : row + 1] = parts.kind
-        self.number[row : row + 1] = parts.number
-        self.text[row : row + 1] = parts.text
-        if parts.status:
-            self.status |= {row + part: value for part, value in parts.status.items()}
-
     def truncate(self, rows: int) -> None:
         """Forget the rows of a record that turned out to be unreadable."""
         for column in (self.signal, self.kind, self.number, self.text):

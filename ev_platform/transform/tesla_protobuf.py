@@ -25,7 +25,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from ev_platform.ingest.lexeme import Lexeme
-from ev_platform.signals.tesla_schema import RECORDS, record_classes, record_type, timestamp_text
+from ev_platform.signals.tesla_schema import MOST_ENTRIES, RECORDS, entries, record_classes, record_type, timestamp_text
 from ev_platform.transform.compact_lexeme import EXACT_INTEGER
 
 _PLAIN = (1e-4, 1e15)
@@ -62,6 +62,8 @@ def read_record(text: object, source: str, headers: object) -> dict[str, Any]:
         raise NotReadableError("b is not base64") from None
     except DecodeError:
         raise NotReadableError(f"not a protobuf record of type {kind}") from None
+    if entries(kind, message) > MOST_ENTRIES:
+        raise NotReadableError(f"more than {MOST_ENTRIES} entries in one record")
     message.DiscardUnknownFields()
     usual = message.SerializeToString() == payload  # nothing unknown in it, or the bytes would differ
     found: dict[str, Any] = _reader(kind, not usual)(message if usual else message_class.FromString(payload))

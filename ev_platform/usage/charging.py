@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from ev_platform.lake.schemas_results import CHARGE_CURVES, CHARGING
-from ev_platform.usage.frames import VEHICLES, frame, in_session, listed, starting_on, to_arrow
+from ev_platform.usage.frames import HOUR, VEHICLES, frame, in_session, listed, starting_on, to_arrow
 
 SLOW_KW, FAST_KW = 8.0, 45.0
 """Limits of the power classes."""
@@ -46,7 +46,7 @@ def charging(
     rows = charges.join(_charger_energy(cleaned, charges), on="session_id", how="left").join(
         registry, on="vin", how="left", maintain_order="left"
     )
-    hours = (pl.col("end") - pl.col("start")).dt.total_microseconds() / 3.6e9
+    hours = (pl.col("end") - pl.col("start")).dt.total_microseconds() * HOUR
     measured = pl.col("energy_method").is_in(["counter", "power_integral"]).fill_null(value=False)
     efficiency = 100 * pl.col("energy_kwh") / pl.col("energy_charger_kwh")
     ac = (pl.col("charge_type") == "ac").fill_null(value=False)
@@ -133,7 +133,7 @@ def charge_curves(sessions: pl.DataFrame, cleaned: pl.DataFrame, charging_table:
     key = ["session_id"]
     seen = pl.when(pl.col("soc_percent").is_not_null()).then(pl.col("time")).forward_fill().over(key)
     stated = pl.max_horizontal("charger_dc_power_kw", "charger_ac_power_kw")
-    pack = pl.col("pack_voltage_v") * pl.col("pack_current_a") / 1000
+    pack = pl.col("pack_voltage_v") * pl.col("pack_current_a") * 0.001
     rows = rows.with_columns(
         soc=pl.when(pl.col("time") - seen <= HOLD).then(pl.col("soc_percent").forward_fill().over(key)),
         power=pl.coalesce(pack, stated),
@@ -142,7 +142,9 @@ def charge_curves(sessions: pl.DataFrame, cleaned: pl.DataFrame, charging_table:
     ).filter(pl.col("soc").is_not_null(), pl.col("power") > 0)
     classes = pl.DataFrame(pl.from_arrow(charging_table.select(["session_id", "power_class"])))
     curve = (
-        rows.with_columns(soc_bin=((pl.col("soc") / BIN_PERCENT).floor() * BIN_PERCENT).clip(0, 100 - BIN_PERCENT))
+        rows.with_columns(
+            soc_bin=((pl.col("soc") * (1 / BIN_PERCENT)).floor() * BIN_PERCENT).clip(0, 100 - BIN_PERCENT)
+        )
         .group_by("vin", "start", "session_id", "soc_bin")
         .agg(
             power_kw=pl.col("power").median(),

@@ -11,6 +11,9 @@ import polars as pl
 import pyarrow as pa
 
 TIME = pl.Datetime("us", "UTC")
+HOUR = 1 / 3.6e9
+"""Microseconds to hours, to be multiplied with: Polars divides a column of one row and of many rows by different means,
+so that the last digit of a quotient with a constant would depend on a vehicle's company."""
 
 CLEANED: dict[str, pl.DataType] = {
     "vin": pl.String(),

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from ev_platform.lake.schemas_results import SOC_HISTOGRAM, VAMPIRE_DRAIN
-from ev_platform.usage.frames import VEHICLES, bounds, frame, listed, starting_on, to_arrow
+from ev_platform.usage.frames import HOUR, VEHICLES, bounds, frame, listed, starting_on, to_arrow
 
 MIN_HOURS = 1.0
 MOVED_KM = 1.0
@@ -32,7 +32,7 @@ def vampire_drain(sessions: pl.DataFrame, vehicles: pa.Table, day: str) -> pa.Ta
         (pl.col("kind") == "idle") & (pl.col("kind").shift(1) == "idle") & (pl.col("start") == pl.col("end").shift(1))
     )
     stay = (~goes_on.fill_null(value=False)).cast(pl.Int32).cum_sum().over("vin")
-    hours = (pl.col("end") - pl.col("start")).dt.total_microseconds() / 3.6e9
+    hours = (pl.col("end") - pl.col("start")).dt.total_microseconds() * HOUR
     parked = (
         rows.with_columns(stay=stay, hours=hours)
         .filter(pl.col("kind") == "idle")
@@ -81,7 +81,7 @@ def soc_histogram(sessions: pl.DataFrame, day: str) -> pa.Table:
     }
     change = pl.col("soc_end") - pl.col("soc_start")
     rows = rows.with_columns(
-        hours=length / 3.6e9 * (share["b"] - share["a"]),
+        hours=length * HOUR * (share["b"] - share["a"]),
         soc_a=pl.col("soc_start") + change * share["a"],
         soc_b=pl.col("soc_start") + change * share["b"],
     )

@@ -97,7 +97,7 @@ def data_quality(sessions: pl.DataFrame, cleaned: pl.DataFrame, day: str) -> pa.
         day: "YYYY-MM-DD".
     """
     rows = cleaned.sort("vin", "time")
-    gap = pl.col("time").diff().over("vin").dt.total_seconds() / 60
+    gap = pl.col("time").diff().over("vin").dt.total_seconds() * (1 / 60)
     seen = (
         rows.with_columns(gap=gap)
         .group_by("vin", maintain_order=True)
@@ -128,8 +128,10 @@ def data_quality(sessions: pl.DataFrame, cleaned: pl.DataFrame, day: str) -> pa.
     )
     bad = pl.col("values_nulled") / (pl.col("values") + pl.col("values_nulled") + 1)
     present = (pl.col("soc_readings") > 0).cast(pl.Float64) + (pl.col("odometer_readings") > 0).cast(pl.Float64)
-    explained = (1 - pl.col("unexplained_soc_percent") / 20).clip(0, 1)
-    score = 0.5 * pl.col("coverage_percent") + 15 * present + 10 * (1 - bad / BAD_SHARE).clip(0, 1) + 10 * explained
+    explained = (1 - 0.05 * pl.col("unexplained_soc_percent")).clip(0, 1)
+    score = (
+        0.5 * pl.col("coverage_percent") + 15 * present + 10 * (1 - bad * (1 / BAD_SHARE)).clip(0, 1) + 10 * explained
+    )
     found = found.with_columns(
         score=score.clip(0, 100),
         reasons=listed(
@@ -167,7 +169,7 @@ def _coverage(sessions: pl.DataFrame, rows: pl.DataFrame, day: str) -> pl.DataFr
         pl.col("kind") == "idle", pl.col("asleep"), pl.col("end") > first, pl.col("start") < after
     ).select("vin", slot=pl.int_ranges(slot(pl.col("start")), slot(pl.col("end")) + 1))
     both = pl.concat([with_rows, asleep.explode("slot").cast(with_rows.schema)]).unique()
-    return both.group_by("vin").agg(coverage_percent=100.0 * pl.len() / SLOTS)
+    return both.group_by("vin").agg(coverage_percent=pl.len() * (100 / SLOTS))
 
 
 def _unexplained(sessions: pl.DataFrame, day: str) -> pl.DataFrame:

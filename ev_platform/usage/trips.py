@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from ev_platform.lake.schemas_results import CONSUMPTION_BY_TEMPERATURE, TRIPS
-from ev_platform.usage.frames import frame, listed, starting_on, to_arrow
+from ev_platform.usage.frames import HOUR, frame, listed, starting_on, to_arrow
 
 MIN_KM = 1.0
 """Consumption over less is mostly the odometer's step."""
@@ -29,7 +29,7 @@ def trips(sessions: pl.DataFrame, day: str) -> pa.Table:
     """
     drives = starting_on(_with_parked_loss(sessions).filter(pl.col("kind") == "drive"), day)
     km, used = pl.col("distance_km"), pl.col("energy_used")
-    hours = (pl.col("end") - pl.col("start")).dt.total_microseconds() / 3.6e9
+    hours = (pl.col("end") - pl.col("start")).dt.total_microseconds() * HOUR
     net, gross = 100 * used / km, 100 * (used + pl.col("parked_loss_kwh")) / km
     long = km >= MIN_KM
     rows = drives.with_columns(energy_used=-pl.col("energy_kwh")).with_columns(
@@ -82,14 +82,14 @@ def consumption_by_temperature(all_trips: pa.Table) -> pa.Table:
     km, net, gross = pl.col("distance_km"), pl.col("kwh_per_100km"), pl.col("kwh_per_100km_gross")
     known = km.filter(gross.is_not_null())
     by_method = rows.group_by(
-        "vin", bin=(pl.col("outside_temp_mean_c") / BIN_C).floor() * BIN_C, m="energy_method"
+        "vin", bin=(pl.col("outside_temp_mean_c") * (1 / BIN_C)).floor() * BIN_C, m="energy_method"
     ).agg(km.sum())
     method = by_method.sort("vin", "bin", "distance_km", "m", descending=[False, False, True, False]).unique(
         ["vin", "bin"], keep="first", maintain_order=True
     )
     found = (
         rows.sort("vin", "session_id")
-        .group_by("vin", bin=(pl.col("outside_temp_mean_c") / BIN_C).floor() * BIN_C, maintain_order=True)
+        .group_by("vin", bin=(pl.col("outside_temp_mean_c") * (1 / BIN_C)).floor() * BIN_C, maintain_order=True)
         .agg(
             n_trips=pl.len().cast(pl.Int64),
             distance_km=km.sum(),

@@ -94,7 +94,7 @@ def test_a_failing_channel_shows_no_secret(caplog):
         alert_email_to="a@example.com",
     )
     with caplog.at_level(logging.DEBUG, "ev_platform"):
-        assert not channels.deliver(settings, "Lag", "12 wait")
+        assert not channels.deliver(settings, "Lag", "12 wait on smtp://user:SECRET@127.0.0.1:9")
     assert caplog.text.count("did not take the alert") == 2
     own = [record for record in caplog.records if record.name.startswith("ev_platform")]
     assert not [record for record in own if "SECRET" in record.getMessage()]

@@ -25,7 +25,7 @@ def test_help_imports_nothing_heavy(tmp_path):
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, timeout=60).returncode == 0
     shown = ev("--help", folder=tmp_path)
     assert shown.returncode == 0
-    for command in ("demo", "up", "simulate", "drain", "run", "explain", "doctor"):
+    for command in ("demo", "up", "simulate", "drain", "run", "doctor", "dead-letters", "offsets", "explain"):
         assert f"  {command} " in shown.stdout
 
 
@@ -66,6 +66,43 @@ def test_a_secret_in_an_option_is_never_shown(tmp_path):
         EV_KAFKA_OPTIONS="sasl.password=hunter2,sasl.mechanism=NONSENSE",
         EV_KAFKA_BOOTSTRAP="127.0.0.1:9",
         EV_KAFKA_TIMEOUT_SECONDS="2",
+    )
+    assert shown.returncode == 1
+    assert "hunter2" not in shown.stdout + shown.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["doctor"],
+        ["drain"],
+        ["offsets", "show"],
+        ["offsets", "reset", "--to", "latest"],
+        ["simulate", "--from", "2026-11-01", "--to", "2026-11-01", "--vehicles", "1"],
+        ["dead-letters", "redrive"],
+    ],
+    ids=" ".join,
+)
+def test_no_command_shows_a_secret(tmp_path, command):
+    options = (
+        '{"security.protocol":"SASL_PLAINTEXT","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"hunter2"}'
+    )
+    environment = {"EV_KAFKA_OPTIONS": options, "EV_KAFKA_BOOTSTRAP": "127.0.0.1:9", "EV_KAFKA_TIMEOUT_SECONDS": "1"}
+    shown = ev(*command, folder=tmp_path, **environment, EV_SNS_TOPIC_ARN="")
+    assert "hunter2" not in shown.stdout + shown.stderr
+    assert "Traceback" not in shown.stderr
+    if command == ["doctor"]:
+        assert "127.0.0.1:9" in shown.stdout
+
+
+def test_a_refused_option_of_the_simulator_is_not_shown(tmp_path):
+    shown = ev(
+        "simulate",
+        "--from",
+        "2026-11-01",
+        folder=tmp_path,
+        EV_KAFKA_OPTIONS="security.protocol=hunter2",
+        EV_KAFKA_BOOTSTRAP="127.0.0.1:9",
     )
     assert shown.returncode == 1
     assert "hunter2" not in shown.stdout + shown.stderr

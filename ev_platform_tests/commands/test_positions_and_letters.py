@@ -8,12 +8,16 @@ import pytest
 from typer.testing import CliRunner
 
 from ev_platform.cli import app
+from ev_platform.engine.compaction import compact_day
 from ev_platform.errors import UserError
 from ev_platform.ingest.drain import drain
 from ev_platform.ingest.gaps import known_gaps
+from ev_platform.lake.layout import compressed_key
 from ev_platform.lake.store import ObjectStore
+from ev_platform.lake.tables import from_parquet
 from ev_platform.settings import Settings
-from ev_platform_tests.ingest.helpers import Sent, committed, filled, fleet, payload, vin
+from ev_platform.signals.tesla_schema import record_classes
+from ev_platform_tests.ingest.helpers import T0, Sent, committed, filled, fleet, payload, vin
 from ev_platform_tests.mock_control import MockCluster
 
 TOPIC = "tesla_V"
@@ -119,3 +123,32 @@ def test_dead_letters(cluster, settings):
     assert said.count("(redriven)") == 4
     assert "(redriven)" in ev("dead-letters", "show", topic, 0, 0)
     assert "2 dead letters, 0 redriven" in ev("dead-letters", "redrive")
+
+
+def test_what_never_arrived(cluster, settings):
+    """Headers from the topic to the report, in both formats; a dead letter has arrived, whatever it holds."""
+    (topic,) = settings.kafka_topics
+    binary = record_classes()["V"](vin=vin(2), created_at={"seconds": T0 // 1000 + 36_000}).SerializeToString()
+    messages = []
+    for car, value in ((1, payload(1)), (2, binary)):
+        for number in (1, 2, 3, 7, 8):
+            headers = [("txid", b"%022d-%09d" % (car, number)), ("receivedat", b"%d" % (T0 + number))]
+            messages.append(Sent(b"garbage" if number == 3 else value, 0, vin(car).encode(), headers=headers))
+    filled(cluster, topic, messages, 1)
+    store = ObjectStore(settings.lake)
+    drain(settings, store, None)
+    receipt = compact_day(settings, store, "2026-11-01")
+    assert receipt.txid_missing == 2 * 4  # numbers 3 to 6: compaction knows nothing of dead letters
+    for car in (1, 2):
+        table = from_parquet(store.get(compressed_key("2026-11-01", vin(car))))
+        assert table["txid"].to_pylist() == [f"{car:022d}-{number:09d}" for number in (1, 2, 7, 8)]
+        assert [t.timestamp() * 1000 for t in table["received_at"].to_pylist()] == [T0 + n for n in (1, 2, 7, 8)]
+    said = ev("txid", "--from", "2026-11-01", "--to", "2026-11-02")
+    assert said.startswith("2 vehicles with numbered records, 6 records never arrived")
+    assert said.count(vin(1)) == 2
+    assert ev("txid", "--from", "2026-11-01", "--to", "2026-11-01", "--vin", vin(2)).startswith("1 vehicles")
+    assert ev("txid", "--from", "2026-11-03", "--to", "2026-11-03").startswith("0 vehicles")
+    with pytest.raises(UserError, match="not a VIN"):
+        ev("txid", "--from", "2026-11-01", "--to", "2026-11-01", "--vin", "../../x")
+    with pytest.raises(UserError, match="is before"):
+        ev("txid", "--from", "2026-11-02", "--to", "2026-11-01")

@@ -33,7 +33,11 @@ def vehicles(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platf
 
 registry_schedule = dg.ScheduleDefinition(
     name="vehicle_registry",
-    job=dg.define_asset_job("registry", selection=[VEHICLES_KEY], description="Reads the registry's file again."),
+    job=dg.define_asset_job(
+        "registry",
+        selection=[VEHICLES_KEY, dg.AssetKey(["ref", "tariffs"])],
+        description="Reads the registry's and the tariffs' file again.",
+    ),
     cron_schedule="5 0 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,

@@ -14,9 +14,9 @@ from ev_platform.defs.metadata import table_schema
 from ev_platform.defs.partitions import BATCH, DAYS
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.ref.assets import VEHICLES_KEY
+from ev_platform.defs.ref.tariffs import TARIFFS_KEY
 from ev_platform.defs.results.assets import SESSIONS_KEY
 from ev_platform.defs.results.checks import check_specs, check_tables
-from ev_platform.defs.results.tariffs import TARIFFS_KEY
 from ev_platform.engine.tasks import usage_days
 from ev_platform.usage.day import DAILY_TABLES
 

@@ -48,6 +48,10 @@ class World:
             self._made[source] = self._publish(source)
         return self._made[source]
 
+    def forget(self) -> None:
+        """Publish anew: after a change of what is settled."""
+        self._made.clear()
+
     def _publish(self, source: str) -> Rows:
         grid, seed = self.grid, self.seed
         by_year: dict[str, Callable[[int], Rows]] = {

@@ -1,0 +1,1 @@
+"""The joins as assets: charges on the grid (daily), flexibility and value (monthly), regions and vehicles (whole)."""

@@ -55,7 +55,12 @@ def daily_results(
         presence.
     """
     stitched = sorted_sessions(sessions)
-    rows = frame(cleaned, CLEANED).drop_nulls(["vin", "time"]).unique(["vin", "time", "provider"]).sort("vin", "time")
+    rows = (
+        frame(cleaned, CLEANED)
+        .drop_nulls(["vin", "time"])
+        .unique(["vin", "time", "provider"])
+        .sort("vin", "time", "provider")
+    )
     today = starting_on(rows.with_columns(start=pl.col("time")), day).drop("start")
     charges = charging(stitched, rows, vehicles, day, tariffs)
     return {

@@ -68,7 +68,7 @@ def cell_imbalance(cleaned: pl.DataFrame, day: str) -> pa.Table:
     rows = cleaned.filter(high.is_not_null() & low.is_not_null() & (high >= low)).with_columns(mv=1000 * (high - low))
     rest = (pl.col("pack_current_a").abs() < REST_A).fill_null(value=False)
     found = (
-        rows.sort("vin", "time")
+        rows.sort("vin", "time", "provider")
         .group_by("vin", maintain_order=True)
         .agg(
             n=pl.len().cast(pl.Int64),
@@ -96,7 +96,7 @@ def data_quality(sessions: pl.DataFrame, cleaned: pl.DataFrame, day: str) -> pa.
         cleaned: rows of this day only.
         day: "YYYY-MM-DD".
     """
-    rows = cleaned.sort("vin", "time")
+    rows = cleaned.sort("vin", "time", "provider")
     gap = pl.col("time").diff().over("vin").dt.total_seconds() * (1 / 60)
     seen = (
         rows.with_columns(gap=gap)

@@ -14,6 +14,7 @@ import random
 import re
 import subprocess
 import sys
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ class Bucket:
 
     def __init__(self, fault_share: float = 0.0, seed: int = 0, *, discard: bool = False) -> None:
         self.objects: dict[str, tuple[bytes, str]] = {}
+        self._sorted: list[str] | None = None
         self.counts: Counter[str] = Counter()
         self.fault_share = fault_share
         self._chance = random.Random(seed)
@@ -54,11 +56,13 @@ class Bucket:
             return self._put(key, headers, body)
         if method == "POST":
             named = [found.decode() for found in _KEYS.findall(body)]
+            self._sorted = None
             for name in named:
                 self.objects.pop(unescape(name), None)
             done = "".join(f"<Deleted><Key>{name}</Key></Deleted>" for name in named)
             return 200, {}, f"<DeleteResult>{done}</DeleteResult>".encode()
         if method == "DELETE":
+            self._sorted = None
             self.objects.pop(key, None)
             return 204, {}, b""
         if not key:
@@ -76,6 +80,7 @@ class Bucket:
         tag = '"0"' if self._discard else f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
         if not self._discard:
             self.objects[key] = (body, tag)
+            self._sorted = self._sorted if present else None
         return 200, {"ETag": tag}, b""
 
     def _list(self, query: dict[str, list[str]]) -> bytes:
@@ -84,8 +89,12 @@ class Bucket:
         contents: list[str] = []
         folders: list[str] = []
         last = truncated = ""
-        for key in sorted(self.objects):
-            if not key.startswith(prefix) or key <= after:
+        if self._sorted is None:
+            self._sorted = sorted(self.objects)
+        for key in self._sorted[bisect_left(self._sorted, max(prefix, after)) :]:
+            if not key.startswith(prefix):
+                break
+            if key == after:
                 continue
             rest = key[len(prefix) :]
             folder = prefix + rest.partition(delimiter)[0] + delimiter if delimiter and delimiter in rest else ""

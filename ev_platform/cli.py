@@ -12,13 +12,24 @@ from typing import Annotated
 
 import typer
 
-from ev_platform.commands import dead_letters_cli, market_cli, offsets_cli, telematics_cli
+from ev_platform.commands import (
+    dead_letters_cli,
+    market_cli,
+    offsets_cli,
+    providers_cli,
+    query_cli,
+    signals_cli,
+    telematics_cli,
+)
 from ev_platform.errors import SettingError, UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(dead_letters_cli.app, name="dead-letters")
 app.add_typer(market_cli.app, name="market")
 app.add_typer(offsets_cli.app, name="offsets")
+app.add_typer(providers_cli.app, name="providers")
+app.add_typer(query_cli.app, name="query")
+app.add_typer(signals_cli.app, name="signals")
 app.add_typer(telematics_cli.app, name="telematics")
 
 

@@ -43,6 +43,7 @@ MOST_TICKS = 10
 """Looks of the automation after the last day: as many as tables can follow each other."""
 
 SIDE_DEMOS: tuple[str, ...] = (
+    "ev_platform.commands.demo_providers:demo_providers",
     "ev_platform.commands.demo_telematics:demo_telematics",
     "ev_platform.commands.demo_energy:demo_energy",
     "ev_platform.commands.demo_market:demo_market",

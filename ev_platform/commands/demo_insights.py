@@ -37,7 +37,7 @@ def demo_insights(console: Console, settings: Settings, requests: Requests) -> l
     prices = write_prices(settings.state_dir.expanduser().resolve() / "demo" / "new_prices.csv")
     tally = requests.tally
     runs, checks = len(tally.failed_runs), len(tally.checks_failed)
-    with console.status("insights"), requests.with_settings(settings.with_changes(price_table_file=str(prices))):
+    with console.status("insights"), requests.acting_as(settings.with_changes(price_table_file=str(prices))):
         for _ in range(TICKS):
             if not requests.sensor("insights") or len(tally.failed_runs) > runs:
                 break

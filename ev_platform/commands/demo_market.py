@@ -37,7 +37,7 @@ def demo_market(console: Console, settings: Settings, requests: Requests) -> lis
         source = settings.with_changes(
             market_csv="", kaggle_url=address, kaggle_api_token=type(settings.kaggle_api_token)(TOKEN)
         )
-        with requests.with_settings(source):
+        with requests.acting_as(source):
             refresh(requests)
             again = refresh(requests)
     store = ObjectStore(settings.lake)

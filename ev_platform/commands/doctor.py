@@ -13,6 +13,8 @@ from ev_platform.ingest.group import members
 from ev_platform.ingest.lag import probe
 from ev_platform.lake.registry import read_vehicles
 from ev_platform.lake.store import ObjectStore
+from ev_platform.providers.connect import PROVIDERS
+from ev_platform.providers.doctor import provider_lines
 from ev_platform.settings import Settings
 
 
@@ -59,6 +61,18 @@ def check_registry(settings: Settings) -> Iterator[str]:
     )
 
 
+def check_providers(settings: Settings) -> Iterator[str]:
+    """Each polled provider: configured, reachable, quota left; one that fails does not hide the others."""
+    store, wrong = ObjectStore(settings.lake), []
+    for name in PROVIDERS:
+        try:
+            yield from provider_lines(settings, store, name, ask=True)
+        except UserError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise UserError("; ".join(wrong))
+
+
 def check_audit(settings: Settings) -> Iterator[str]:
     """Count every offset below the committed one in the whole lake: stored, dead letter, tombstone or known gap."""
     committed = {}
@@ -70,7 +84,7 @@ def check_audit(settings: Settings) -> Iterator[str]:
     yield f"audit: {report}, {report.stored} messages stored"
 
 
-CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (check_lake, check_kafka, check_registry)
+CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (check_lake, check_kafka, check_registry, check_providers)
 
 
 def run_doctor(settings: Settings, *, whole_lake: bool) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 import dagster as dg
 
 from ev_platform.defs.platform import Platform
+from ev_platform.providers.base import Clock
 from ev_platform.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -50,21 +51,21 @@ class Requests:
         self.tally = Tally()
 
     @contextmanager
-    def with_settings(self, settings: Settings) -> Iterator[None]:
-        """Within it, sensors and assets see these settings, on the same lake and instance.
+    def acting_as(self, settings: Settings, clock: Clock | None = None) -> Iterator[None]:
+        """Within it, sensors and assets see these settings (and this time), on the same lake and instance.
 
         The platform of the definitions is one object, made when they were loaded; a job refuses another one.
         """
         loaded = (self._defs.resources or {}).get("platform")
         platforms = [place for place in (self._resources["platform"], loaded) if isinstance(place, Platform)]
-        kept = [place.settings for place in platforms]
+        kept = [(place.settings, place.clock) for place in platforms]
         for place in platforms:
-            place.settings = settings
+            place.settings, place.clock = settings, clock or place.clock
         try:
             yield
         finally:
             for place, before in zip(platforms, kept, strict=True):
-                place.settings = before
+                place.settings, place.clock = before
 
     def sensor(self, name: str) -> int:
         """One tick of a sensor; returns the number of runs it requested, which have been executed."""

@@ -31,19 +31,28 @@ class PoisonedTopicError(UserError):
 
 
 class Breaker:
-    """Remembers which of the last messages were dead, over all topics of one consumer group."""
+    """Remembers which of the last messages were dead, over all topics of one consumer group.
+
+    Between drains only two figures are kept, how many messages and how many of them dead: the order in which partitions
+    were read is chance, and what is stored must not depend on it.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._most = settings.dead_letter_max_share * WINDOW
         self._key = breaker_key(settings.kafka_group)
-        self._dead: deque[int] = deque()
+        self._window: deque[int] = deque()
         self._stored = b""
+        self._kept = (0, 0)
+        self._saved_at = 0
+        self._new_dead = 0
 
     def load(self, store: ObjectStore) -> None:
-        """Go on where the last reader of this group stopped."""
+        """Go on where the last reader of this group stopped: its dead letters are taken as evenly spread."""
         self._stored = store.read(self._key).data or b""
         state = _parse(self._stored)
-        self._dead = deque(-age for age in state.get("dead_ages", []))
+        messages, dead = self._kept = state.get("messages", 0), state.get("dead", 0)
+        self._window = deque(-(number * messages // dead) for number in reversed(range(dead)))
+        self._saved_at = self._new_dead = 0
 
     def dead(self, seen: int, place: Place, offset: int, dead: Dead) -> None:
         """Note a dead letter.
@@ -57,12 +66,13 @@ class Breaker:
         Raises:
             PoisonedTopicError: more than EV_DEAD_LETTER_MAX_SHARE of the last messages are dead.
         """
-        self._dead.append(seen)
-        while self._dead[0] <= seen - WINDOW:
-            self._dead.popleft()
-        if len(self._dead) > self._most:
+        self._new_dead += 1
+        self._window.append(seen)
+        while self._window[0] <= seen - WINDOW:
+            self._window.popleft()
+        if len(self._window) > self._most:
             raise PoisonedTopicError(
-                f"{len(self._dead)} of the last {WINDOW} messages cannot be read, the last one {place[0]}-{place[1]} "
+                f"{len(self._window)} of the last {WINDOW} messages cannot be read, the last one {place[0]}-{place[1]} "
                 f"offset {offset}: {dead.reason.value}, {dead.detail}; nothing more was committed. Repair the producer "
                 "(or this reader), skip them with `ev offsets set`, or let them all become dead letters with "
                 "EV_DEAD_LETTER_MAX_SHARE=1"
@@ -70,8 +80,10 @@ class Breaker:
 
     def save(self, store: ObjectStore, seen: int) -> None:
         """Remember the last messages, once they are durable; written only when something changed."""
-        ages = [seen - at for at in self._dead if seen - at < WINDOW]
-        data = json.dumps({"dead_ages": ages}).encode() if ages else b""
+        self._kept = _recent(*self._kept, seen - self._saved_at, self._new_dead)
+        self._saved_at, self._new_dead = seen, 0
+        messages, dead = self._kept
+        data = json.dumps({"messages": messages, "dead": dead}).encode() if dead else b""
         if data != self._stored:
             if data:
                 store.put(self._key, data)
@@ -98,11 +110,19 @@ def stopped(store: ObjectStore, settings: Settings, now: float) -> str | None:
     return str(state.get("why")) if at is not None and 0 <= now - at < RETRY_SECONDS else None
 
 
+def _recent(messages: int, dead: int, new_messages: int, new_dead: int) -> tuple[int, int]:
+    """The last messages, at most `WINDOW`, and how many of them are dead, after some new ones."""
+    if new_messages >= WINDOW:
+        return WINDOW, -(-new_dead * WINDOW // new_messages)
+    kept = min(messages, WINDOW - new_messages)
+    return kept + new_messages, (dead * kept // messages if messages else 0) + new_dead
+
+
 def _parse(data: bytes) -> dict[str, Any]:
     try:
         state = json.loads(data) if data else {}
-        ages = state.get("dead_ages", [])
-        good = all(type(age) is int and 0 <= age < WINDOW for age in ages) and ages == sorted(ages, reverse=True)
+        messages, dead = state.get("messages", 0), state.get("dead", 0)
+        good = type(messages) is int and type(dead) is int and 0 <= dead <= messages <= WINDOW
         return state if good and isinstance(state.get("stopped_at", 0.0), int | float) else {}
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError):
         return {}

@@ -171,7 +171,7 @@ def _letter(source: str, day: str, line: bytes) -> DeadLetter | None:
             or any(type(x) is not int for x in (partition, offset, timestamp))
         ):
             return None
-        if not 0 <= partition < 2**31 or offset < 0 or not isinstance(body["headers"], dict):
+        if not -1 <= partition < 2**31 or offset < 0 or not isinstance(body["headers"], dict):
             return None
         return DeadLetter(
             source,

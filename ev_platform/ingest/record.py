@@ -163,7 +163,7 @@ def _read_json(value: bytes) -> tuple[str, str, EventTime | None] | Dead:
     problem = unreadable(value)
     if problem is not None:
         return Dead(Reason.NOT_JSON, problem)
-    if value.count(b",") > MAX_ITEMS:
+    if len(value) > MAX_ITEMS and value.count(b",") > MAX_ITEMS:
         return Dead(Reason.TOO_LARGE, f"{value.count(b',')} commas, at most {MAX_ITEMS}")
     try:
         routing = _decode(value)

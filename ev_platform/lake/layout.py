@@ -27,7 +27,7 @@ PREFIXES: dict[str, str] = {
     "energy": "French electricity and gas: raw as received, refined tables, marts",
     "market": "vehicle sales: raw snapshots, refined by year and month of sale, marts",
     "insights": "the joins: cars with grid, market and region",
-    "ops": "offset receipts, known gaps, lake settings",
+    "ops": "offset receipts, known gaps, moved offsets, redriven dead letters, lake settings",
 }
 """Top-level folders of the lake and what they hold."""
 

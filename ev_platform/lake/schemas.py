@@ -133,9 +133,18 @@ VEHICLES = pa.schema(
         _field("first_registration", pa.date32(), "first registration"),
         _field("usable_new_ah", pa.float64(), "charge capacity when new; optional", "Ah"),
         _field("rated_range_new_km", pa.float64(), "rated range at 100 % when new; optional", "km"),
+        _field("trim", pa.string(), "variant; optional"),
+        _field("home_region", pa.string(), "region of the home, ISO 3166-2; optional"),
+        _field("device_ids", pa.string(), "telematics devices, separated by spaces; optional"),
+        _field("consumption_wh_per_km", pa.float64(), "nominal mixed consumption when new; optional", "Wh/km"),
+        _field("listed_by", pa.string(), "providers whose lists name it, separated by spaces; not from the file"),
+        _field("vin_check", pa.string(), "check digit: ok | wrong | none (the market has none); not from the file"),
     ]
 )
 """ref/vehicles: the vehicle registry."""
 
-OPTIONAL_VEHICLE_COLUMNS = ("usable_new_ah", "rated_range_new_km")
+OPTIONAL_VEHICLE_COLUMNS = (
+    *("usable_new_ah", "rated_range_new_km", "trim", "home_region", "device_ids", "consumption_wh_per_km"),
+    *("listed_by", "vin_check"),
+)
 """Columns that a registry's file may leave out."""

@@ -53,7 +53,7 @@ def walk(signal: str, node: Any, time_key: str, time: str | None = None, unit: s
     """
     if isinstance(node, dict) and node:
         time = _later_key(node, time_key, time)
-        sent_unit = node.get("unit") if "value" in node else None
+        sent_unit = node.get("unit") if _plain(node.get("value", [0])) else None
         known_unit = sent_unit if type(sent_unit) is str else None
         for name, part in node.items():
             if name == time_key and time is not None and as_time(part) is not None:
@@ -68,6 +68,11 @@ def walk(signal: str, node: Any, time_key: str, time: str | None = None, unit: s
             yield from walk(f"{signal}.{number}", item, time_key, time)
     else:
         yield Leaf(signal, node, unit, time)
+
+
+def _plain(value: object) -> bool:
+    """Whether a value is one leaf."""
+    return not (isinstance(value, dict | list) and value)
 
 
 def _later_key(node: Mapping[str, Any], time_key: str, time: str | None) -> str | None:

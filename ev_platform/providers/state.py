@@ -67,6 +67,12 @@ def parked(store: ObjectStore, provider: str) -> dict[str, str]:
     return {vin: state.reason for vin, state in read_states(store, provider, vins).items() if state.parked}
 
 
+def unpark(store: ObjectStore, provider: str, vin: str) -> None:
+    """Ask for a vehicle again."""
+    state = read_states(store, provider, [vin])[vin]
+    write_states(store, provider, {vin: replace(state, parked=False, failures=0)})
+
+
 def paused_until(store: ObjectStore, provider: str) -> tuple[int, str]:
     """(ms since 1970, why) until which nobody asks; (0, "") when nothing is paused."""
     data = store.read(provider_state_key(provider, "pause")).data

@@ -129,10 +129,14 @@ class Frame:
         return self.marked("jump:soc_percent") | self.marked("jump:odometer_km")
 
     @cached_property
+    def voltage_v(self) -> Floats:
+        """Pack voltage, at most its fill limit old."""
+        return self.held("pack_voltage_v", catalogue().signals["pack_voltage_v"].fill_parked_s)
+
+    @cached_property
     def power_kw(self) -> Floats:
         """Pack power where the current was observed and the voltage is at most its fill limit old; + into the pack."""
-        voltage = self.held("pack_voltage_v", catalogue().signals["pack_voltage_v"].fill_parked_s)
-        return np.asarray(voltage * self.floats("pack_current_a") / 1000, dtype=np.float64)
+        return np.asarray(self.voltage_v * self.floats("pack_current_a") / 1000, dtype=np.float64)
 
     @cached_property
     def power_held_kw(self) -> Floats:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ev_platform.signals import catalogue
+from ev_platform.transform.current_offset import LEAST_WINDOW_S, Windows, offsets
 from ev_platform.transform.segment_frame import Frame
 from ev_platform.transform.segment_rules import AFTER_GAP_S, CHARGE, DRIVE
 from ev_platform.transform.series import (
@@ -75,6 +76,7 @@ class Measures:
         self.distance_km: Floats = self.odometer_end - self.odometer_start
         self.delta_soc: Floats = self.soc_end - self.soc_start
         self._power()
+        self._take_off_offset(usable_kwh)
         self._energy(usable_kwh[frame.vehicle[pieces.first]] if pieces.count else np.zeros(0))
 
     def _both_ends(self, name: str) -> tuple[Floats, Floats]:
@@ -138,7 +140,23 @@ class Measures:
         mean = np.where(next_state, power[start], (power[start] + power[rows]) / 2)
         self.integral_kwh = sum_runs(mean * seconds / 3600, piece, count)
         self.integral_s = sum_runs(seconds, piece, count)
+        self._volt_kwh_per_a = sum_runs(frame.voltage_v[start] / 1000 * seconds / 3600, piece, count)
         self.power_peak_kw = max_runs(np.abs(power), self.pieces.first)
+
+    def _take_off_offset(self, usable_kwh: Floats) -> None:
+        """Correct the power integrals of vehicles whose current sensor shows an offset on this day."""
+        vehicle = self.frame.vehicle[self.pieces.first]
+        usable = (self.integral_s >= LEAST_WINDOW_S) & (self.integral_s >= INTEGRAL_COVERAGE * self.seconds)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(usable, self.integral_s / self.seconds, np.nan)
+        fractional = np.nan_to_num(self.soc_start % 1) + np.nan_to_num(self.soc_end % 1) != 0
+        whole = np.bincount(vehicle, weights=fractional, minlength=len(usable_kwh)) == 0
+        windows = Windows(
+            vehicle, self.integral_kwh / share, self._volt_kwh_per_a / share, self.delta_soc, whole[vehicle]
+        )
+        found, sd = offsets(windows, usable_kwh)
+        self.offset_a, self.offset_sd_a = found[vehicle], sd[vehicle]
+        self.integral_kwh = self.integral_kwh - self.offset_a * self._volt_kwh_per_a
 
     def _counted(self) -> tuple[Floats, Bools]:
         """Energy that the battery-side counter rose by in each charge, and whether it speaks for (nearly) all of it.
@@ -188,6 +206,7 @@ class Measures:
                 bool(self.integral_s[i] > 0),
                 bool(np.isnan(usable_kwh[i])),
             )
+            + self._offset_note(i)
             for i in range(count)
         ]
         covered = self.integral_s > 0
@@ -196,6 +215,11 @@ class Measures:
             by_energy = self.energy_kwh / self.seconds * 3600
         self.power_mean_kw = np.where(covered & (has_integral | np.isnan(by_energy)), by_integral, by_energy)
         self.power_mean_kw[~np.isfinite(self.power_mean_kw)] = np.nan
+
+    def _offset_note(self, piece: int) -> str:
+        if self.energy_method[piece] != METHODS.index(INTEGRAL) or not self.offset_a[piece]:
+            return ""
+        return f"; current offset {self.offset_a[piece]:+.1f} A (sd {self.offset_sd_a[piece]:.1f}) taken off"
 
     def mean_in_piece(self, values: Floats, hold_s: float) -> Floats:
         """Mean of the readings in each piece; without any, the last one before it, at most `hold_s` old."""

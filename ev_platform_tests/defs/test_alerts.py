@@ -3,6 +3,7 @@
 import json
 import logging
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import boto3
 import dagster as dg
@@ -41,8 +42,9 @@ def inbox(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     sns, sqs = boto3.client("sns", region_name="eu-west-3"), boto3.client("sqs", region_name="eu-west-3")
-    topic = sns.create_topic(Name="operators")["TopicArn"]
-    queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    name = f"operators-{uuid4().hex}"  # moto keeps its queues as long as the process lives
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 

@@ -22,6 +22,7 @@ def broker(monkeypatch, platform):
     """A probe with the given answer, on a platform with a broker."""
     answer = list(LAGS)
     monkeypatch.setattr(sensors, "probe", lambda settings: answer)
+    monkeypatch.setattr(sensors, "members", lambda settings: 0)
     platform.settings = platform.settings.with_changes(kafka_bootstrap="127.0.0.1:1")
     return answer
 
@@ -64,6 +65,16 @@ def test_skips_without_lag_and_without_broker(broker, platform, instance):
     assert "lag 0" in tick(platform, instance).skip_reason.skip_message
     bare = Platform(platform.settings.with_changes(kafka_bootstrap=""))
     assert "EV_KAFKA_BOOTSTRAP" in tick(bare, instance).skip_reason.skip_message
+
+
+def test_only_reports_the_lag_while_the_ingest_service_lives(broker, platform, instance, monkeypatch):
+    monkeypatch.setattr(sensors, "members", lambda settings: 2)
+    found = tick(platform, instance)
+    assert not found.run_requests
+    assert "the ingest service reads it (2 in the group)" in found.skip_reason.skip_message
+    assert [event.metadata["lag_messages"].value > 0 for event in found.asset_events] == [True]
+    monkeypatch.setattr(sensors, "members", lambda settings: 0)
+    assert tick(platform, instance).run_requests
 
 
 def test_waits_for_a_drain_under_way(broker, platform, instance):

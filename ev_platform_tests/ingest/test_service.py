@@ -277,3 +277,26 @@ def test_a_lake_that_forbids_writing_ends_it_with_one_line(cluster, quick, store
 def test_no_broker_is_one_clear_line(quick, store):
     with pytest.raises(UserError, match="does not answer"):
         Service(quick.with_changes(kafka_bootstrap="127.0.0.1:1", kafka_timeout_seconds=1), store).run()
+
+
+@pytest.fixture
+def kip_848(quick):
+    return quick.with_changes(kafka_options={"group.protocol": "consumer"})
+
+
+def test_the_new_group_protocol(real_kafka, kip_848, store, topic):
+    """KIP-848, which only a real broker of version 4 has: the same promises, and drains under the same options."""
+    mine = kip_848.with_changes(kafka_bootstrap=real_kafka.bootstrap)
+    filled(real_kafka, topic, fleet(300))
+    with running(mine, store) as first:
+        eventually(all_committed(mine, 300), first)
+        assert members(mine) == 1
+        assert "in the group" in drain(mine, store, None).refused
+        with running(mine, ObjectStore(mine.lake)) as second:
+            eventually(lambda: second.service.figures.committed, first, second)
+            send(real_kafka.bootstrap, topic, fleet(300))
+            eventually(all_committed(mine, 600), first, second)
+    eventually(lambda: members(mine) == 0)
+    send(real_kafka.bootstrap, topic, fleet(90))
+    assert drain(mine, store, None).records == 90
+    assert audit(store, committed(mine)).ok

@@ -347,7 +347,38 @@ class _Vehicle:
                 stop = runs[k + 1][1] if k + 2 < len(runs) else self.n
                 following = (kinds[b].removesuffix(" alone"), stop)
             pieces.append(self.figures(a, b, kinds[a], asleep[a], k == len(runs) - 1, drives, following))
+        offset = self.offset(pieces)
+        for piece in pieces:
+            last_row = self.last_row(piece)
+            piece["energy_kwh"], piece["energy_method"] = self.energy(piece, last_row, offset)
         return pieces
+
+    def offset(self, pieces):
+        """Offset of the current sensor in A: least squares with priors over all pieces that power covers; 0 if unclear.
+
+        power integral = capacity x change of SoC + offset x voltage x time
+        """
+        mean, sd = (self.usable_kwh * 0.93, self.usable_kwh * 0.12) if self.usable_kwh else (55.0, 40.0)
+        ends = [piece[name] for piece in pieces for name in ("soc_start", "soc_end") if piece[name] is not None]
+        soc_sd = (0.4 if all(value % 1 == 0 for value in ends) else 0.15) / 100 * math.sqrt(2) * mean
+        ss, xx, sx, sy, xy = 1 / sd**2, 1.0, 0.0, mean / sd**2, 0.0
+        for piece in pieces:
+            kwh, covered, volts = self.integral(piece, self.last_row(piece))
+            if (
+                covered < 300
+                or covered < 0.8 * piece["seconds"]
+                or piece["soc_start"] is None
+                or piece["soc_end"] is None
+            ):
+                continue
+            y, x = kwh * piece["seconds"] / covered, volts * piece["seconds"] / covered
+            s = (piece["soc_end"] - piece["soc_start"]) / 100
+            weight = 1 / (soc_sd**2 + (0.02 * y) ** 2)
+            ss, xx, sx = ss + s * s * weight, xx + x * x * weight, sx + s * x * weight
+            sy, xy = sy + s * y * weight, xy + x * y * weight
+        determinant = ss * xx - sx**2
+        offset = (ss * xy - sx * sy) / determinant
+        return offset if abs(offset) >= max(0.3, 2.5 * math.sqrt(ss / determinant)) else 0.0
 
     def kept(self, piece):
         seconds = piece["seconds"]
@@ -387,7 +418,6 @@ class _Vehicle:
         if piece["odometer_start"] is not None and piece["odometer_end"] is not None:
             km = piece["odometer_end"] - piece["odometer_start"]
         piece["distance_km"] = km
-        piece["energy_kwh"], piece["energy_method"] = self.energy(piece, last_row)
         return piece
 
     def reading(self, name, at, limit, drives):
@@ -407,12 +437,13 @@ class _Vehicle:
             return first
         return last
 
-    def energy(self, piece, last_row):
+    def energy(self, piece, last_row, offset):
         if piece["kind"] == "charge":
             counted = self.counted(piece)
             if counted is not None:
                 return counted, "counter"
-        kwh, covered = self.integral(piece, last_row)
+        kwh, covered, volts = self.integral(piece, last_row)
+        kwh -= offset * volts
         if piece["seconds"] > 0 and covered / piece["seconds"] >= 0.8:
             return kwh / (covered / piece["seconds"]), "power_integral"
         if piece["soc_start"] is not None and piece["soc_end"] is not None and self.usable_kwh:
@@ -421,7 +452,7 @@ class _Vehicle:
 
     def integral(self, piece, last_row):
         readings = [i for i in range(self.n) if self.power(i) is not None]
-        kwh = covered = 0.0
+        kwh = covered = volts = 0.0
         for a, b in itertools.pairwise(readings):
             in_piece = piece["first"] <= a and (a < piece["end"] or piece["last"]) and b <= last_row
             if in_piece and self.seconds(a, b) <= 30:
@@ -429,7 +460,8 @@ class _Vehicle:
                 mean = self.power(a) if belongs_to_next else (self.power(a) + self.power(b)) / 2
                 kwh += mean * self.seconds(a, b) / 3600
                 covered += self.seconds(a, b)
-        return kwh, covered
+                volts += self.held("pack_voltage_v", a, 30) / 1000 * self.seconds(a, b) / 3600
+        return kwh, covered, volts
 
     def counted(self, piece):
         """kWh that the battery-side counter rose, readings up to 5 minutes after the end included."""

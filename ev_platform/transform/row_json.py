@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ev_platform.transform.compact_lexeme import split_number, to_number
+from ev_platform.transform.compact_lexeme import EXACT_INTEGER, split_number, to_number
 from ev_platform.transform.tesla_json import Rows
 
 NUMBER, TEXT = "number", "text"
@@ -33,11 +33,24 @@ def add_row(rows: Rows, record: dict[str, Any]) -> dict[str, Any] | None:
     units = record.get("units")
     known: dict[str, Any] = units if type(units) is dict else {}
     before = len(rows.signal)
+    signals, kinds, numbers, texts = rows.signal.append, rows.kind.append, rows.number.append, rows.text.append
     for signal, cell in cells.items():
-        unit = known.get(signal)
-        if type(unit) is str:
-            rows.unit[len(rows.signal)] = unit
-        _add_cell(rows, signal, cell)
+        what = type(cell)
+        if (what is float and cell % 1) or (what is int and -EXACT_INTEGER <= cell <= EXACT_INTEGER):
+            signals(signal)  # the usual number, spelled as it is read back
+            kinds(NUMBER)
+            numbers(cell)
+            texts(None)
+        elif what is str:
+            signals(signal)
+            kinds(TEXT)
+            numbers(to_number(cell))
+            texts(cell)
+        else:
+            _add_cell(rows, signal, cell)
+    for number, signal in enumerate(cells if known else ()):
+        if type(unit := known.get(signal)) is str:
+            rows.unit[before + number] = unit
     if len(rows.signal) == before:
         rows.add(None, None, None, None, "empty")
     unknown = {key: value for key, value in record.items() if key not in _KNOWN}
@@ -45,9 +58,8 @@ def add_row(rows: Rows, record: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _add_cell(rows: Rows, signal: str, cell: object) -> None:
-    if type(cell) is str:
-        rows.add(signal, TEXT, to_number(cell), cell)
-    elif isinstance(cell, int | float | str) and not isinstance(cell, bool):  # a Lexeme is a kind of str
+    """A cell that the import does not write in this way; other writers may."""
+    if isinstance(cell, int | float | str) and not isinstance(cell, bool):  # a Lexeme is a kind of str
         number, text = split_number(cell)  # type: ignore[arg-type]
         rows.add(signal, NUMBER, number, text)
     elif cell is None:

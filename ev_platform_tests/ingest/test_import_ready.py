@@ -45,12 +45,15 @@ def test_leafspy(tmp_path, settings, store):
         "odometer_km": 41234,
         "speed_kmh": 36,
         "outside_temp_c": 14,
+        "soh_oem_percent": 86.1,
+        "charge_plugged": False,
         "latitude": 48.85,
         "longitude": 2.35,
         "gear": "D",
         "charge_state": "stopped",
         "fast_charger_present": False,
     }
+    assert charging["charge_plugged"] is True
     assert (charging["gear"], charging["charge_state"], charging["fast_charger_present"]) == ("P", "charging", False)
     assert (unknown["gear"], unknown["charge_state"], unknown["fast_charger_present"]) == ("D", "charging", True)
     assert "soc_percent" not in unknown  # 0 with volts of a half full pack means that it was not read
@@ -110,6 +113,8 @@ def test_teslamate_positions_and_charges_of_one_car(tmp_path, settings, store):
     assert (first["soc_percent"], second["soc_percent"]) == (71, 72)  # usable where it is known
     assert (first["odometer_km"], first["speed_kmh"], first["rated_range_km"]) == (41234.567, 50, 350.5)
     assert first["battery_heater_on"] is False
+    assert first["pack_power_kw"] == -12  # the export counts power out of the battery
+    assert charge["charge_power_kw"] == 11
     assert (charge["charge_state"], charge["charge_energy_kwh"], charge["charger_current_a"]) == ("charging", 1.25, 16)
     assert (charge["charger_voltage_v"], charge["charger_phases"], charge["charging_cable_type"]) == (230, 3, "iec")
     assert charge["fast_charger_present"] is False

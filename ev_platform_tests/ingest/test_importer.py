@@ -169,3 +169,13 @@ def test_signals_of_two_vehicles_land_in_their_own_files(tmp_path, settings, sto
     compacted(settings, store)
     by_vin = Counter(vin for vin, _, signal in cells(store) if signal == "soc_percent")
     assert by_vin == {VIN: 6, OTHER: 3}
+
+
+def test_on_s3_the_same_objects(tmp_path, settings, s3_bucket):
+    path = write(tmp_path / "a.csv", HEADER, *rows(*range(100)), "broken")
+    whole, remote = ObjectStore("memory://"), ObjectStore(s3_bucket)
+    bring(settings, whole, [path])
+    bring(settings, remote, [path])
+    assert lake_objects(remote) == lake_objects(whole)
+    assert compacted(settings, remote) == compacted(settings, whole)
+    assert bring(settings, remote, [path]).objects == 0

@@ -14,6 +14,7 @@ from ev_platform.engine.telematics_inspection import disordered_bands, doubled_r
 from ev_platform.lake.layout import part_key, table_key
 from ev_platform.lake.store import ObjectStore
 from ev_platform.lake.tables import from_parquet, to_parquet
+from ev_platform_tests.moto_server import moto_bucket
 from ev_platform_tests.telematics.cases import DEVICE, OTHER, T0, make, put_raw, reading, rows
 
 DAY = "2026-11-01"
@@ -232,3 +233,20 @@ def test_late_readings_join_a_day_that_is_made():
     make(store, DAY)
     put_raw(store, [reading(value="2")], first=5)
     assert events_day(store, DAY).rows == 2
+
+
+def test_on_s3_the_same_table():
+    bodies = [reading(T0 + n * 1000, str(n), device=DEVICE if n % 2 else OTHER) for n in range(9)]
+    whole = memory()
+    put_raw(whole, bodies)
+    make(whole, DAY)
+    with moto_bucket() as url:
+        remote = ObjectStore(url)
+        put_raw(remote, bodies[:5])
+        make(remote, DAY)
+        put_raw(remote, bodies[5:], first=5)
+        make(remote, DAY)
+        assert remote.keys("temp_telematics") == []
+        for name in ("events", "alarms"):
+            key = part_key(f"telematics/{name}", DAY)
+            assert remote.get(key) == whole.get(key)

@@ -13,7 +13,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "results.md"
 HEAD = """# Results: every table that people read
 
 Written by `python scripts/results_page.py` from the schemas; do not edit. All times are UTC. A null is "not known", and
-`reasons` says why. How a figure comes about: [rules](rules/README.md). Read them with anything that reads Parquet:
+`reasons` says why. How a figure comes about: [rules](rules/battery.md). Read them with anything that reads Parquet:
 
     duckdb -c "select * from read_parquet('data/lake/results/vehicle_battery/*.parquet')"
     duckdb -c "select vin, sum(distance_km) from read_parquet('data/lake/results/trips/*/*.parquet') group by vin"

@@ -12,7 +12,7 @@ from ev_platform.transform.clean_tables import Wide
 from ev_platform.transform.series import Floats, Groups, Ints, run_of_row, run_starts, sum_runs
 
 INTEGRAL_STEP_S = 60.0
-SIGN_CORRELATION = -0.8
+SIGN_CORRELATION = -0.7
 SIGN_SOC_PERCENT = 5.0
 SIGN_STEPS = 3
 VOLTAGE_SHARE = (0.52, 1.35)
@@ -24,7 +24,7 @@ def turn_reversed_current(wide: Wide) -> None:
     """Current that runs against SoC all day is turned: the feed counts discharging as positive.
 
     The sign is declared per feed; loggers differ from car to car all the same. Only a clear case is touched: over steps
-    of SoC that add up to 5 % and more, charge and SoC are correlated by -0.8 and less. Every value turned is counted
+    of SoC that add up to 5 % and more, charge and SoC are correlated by -0.7 and less. Every value turned is counted
     and flagged.
     """
     if not wide.has("soc_percent", "pack_current_a"):
@@ -46,10 +46,10 @@ def turn_reversed_current(wide: Wide) -> None:
 
 
 def _steps(wide: Wide, soc: Floats, current: Floats, series: Ints) -> tuple[Floats, Floats, Ints]:
-    """(change of SoC, charge in Ah, series) of every step between changes of SoC that the current covers."""
+    """(change of SoC, charge in Ah, series) of every step between whole percents of SoC that the current covers."""
     known = np.flatnonzero(~np.isnan(soc))
     observed = Groups.of(series[known])
-    at = known[run_starts(observed, soc[known])]
+    at = known[run_starts(observed, np.floor(soc[known]))]  # finer steps drown in the noise of slow sampling
     begins = np.zeros(wide.groups.rows, dtype=bool)
     begins[at] = True
     begins[wide.groups.starts] = True

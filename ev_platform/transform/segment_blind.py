@@ -20,7 +20,9 @@ from ev_platform.transform.series import (
     Floats,
     Groups,
     Ints,
+    first_in_runs,
     last_before,
+    last_in_runs,
     next_row_valid,
     run_of_row,
     run_starts,
@@ -34,6 +36,8 @@ REGEN_AFTER_KW = 1.0
 REGEN_WITHIN_S = 60.0
 CHANGE_KW = 6.5
 CHANGE_WITHIN_S = 90.0
+MOST_RISE_PERCENT = 1.0
+"""A stretch over which SoC rises by more is no drive, whatever the power seems to say."""
 DRAWN_KW = 2.0
 DRAWN_WITHIN_S = 300.0
 BRIDGE_S = 600.0
@@ -72,7 +76,17 @@ def drives_by_power(frame: Frame, unseen: Bools) -> Bools:
     starts = run_starts(frame.groups, linked)
     run = run_of_row(starts, frame.rows)
     moves = np.bincount(run, weights=moving, minlength=len(starts)) > 0
+    moves &= ~(_soc_rise(frame, starts) >= MOST_RISE_PERCENT)
     return np.asarray(unseen & linked & moves[run] & ~(frame.gap_after > DRIVE_PAUSE_S), dtype=bool)
+
+
+def _soc_rise(frame: Frame, starts: Ints) -> Floats:
+    """Change of SoC from the first to the last reading of each run, NaN without any."""
+    known, soc = frame.known("soc_percent"), frame.floats("soc_percent")
+    ends = np.append(starts[1:], frame.rows) - 1
+    first = first_in_runs(known, starts, ends, frame.groups)
+    last = last_in_runs(known, starts, ends, frame.groups)
+    return take(soc, last, np.nan) - take(soc, first, np.nan)
 
 
 def _changes(frame: Frame, power: Floats, reading: Bools) -> Bools:

@@ -100,9 +100,10 @@ def _voltage_level(rows, null) -> None:
 
 
 def _reversed(rows, flag) -> None:
-    """Turn the current of a day on which it runs against SoC, step by step from one change of SoC to the next."""
+    """Turn the current of a day on which it runs against SoC, step by step from one whole percent of SoC to another."""
     seen = _observed(rows, "soc_percent")
-    changes = [i for k, i in enumerate(seen) if k == 0 or rows[i]["soc_percent"] != rows[seen[k - 1]]["soc_percent"]]
+    whole = {i: math.floor(rows[i]["soc_percent"]) for i in seen}
+    changes = [i for k, i in enumerate(seen) if k == 0 or whole[i] != whole[seen[k - 1]]]
     amps = _observed(rows, "pack_current_a")
     steps = []
     for first, last in pairwise(changes):
@@ -116,7 +117,7 @@ def _reversed(rows, flag) -> None:
     if len(steps) < 3 or sum(abs(soc) for soc, _ in steps) < 5:
         return
     spread = math.sqrt(sum(soc**2 for soc, _ in steps) * sum(ah**2 for _, ah in steps))
-    if spread and sum(soc * ah for soc, ah in steps) / spread <= -0.8:
+    if spread and sum(soc * ah for soc, ah in steps) / spread <= -0.7:
         for i in amps:
             rows[i]["pack_current_a"] *= -1
             flag("reversed", "pack_current_a", rows[i])

@@ -150,7 +150,13 @@ class _Vehicle:
         for i in moving:  # as far as it is linked, both ways
             for way in (range(i, -1, -1), range(i, self.n)):
                 for j in itertools.takewhile(lambda j: linked[j], way):
-                    result[j] = not self.gap(j) > 5 * MIN
+                    result[j] = True
+        for _, stretch in itertools.groupby(range(self.n), key=lambda i: linked[i]):
+            rows = list(stretch)
+            levels = [self.rows[i]["soc_percent"] for i in rows if self.rows[i]["soc_percent"] is not None]
+            rises = bool(levels) and levels[-1] - levels[0] >= 1
+            for i in rows:
+                result[i] = result[i] and not rises and not self.gap(i) > 5 * MIN
         return result
 
     def between(self, rows, i, limit):

@@ -26,6 +26,7 @@ VIEWS = {
     "taxi at 30 s": (TAXI, 30, WHOLE, 1.0, 1.0),
     "taxi, rows only when on": (TAXI, 10, WHOLE | {"only_on": True}, 1.0, 0.85),
     "taxi, discharge counted positive": (TAXI, 10, WHOLE | {"sign": -1}, 1.0, 1.0),
+    "voltage, current, SoC at 60 s, discharge positive": (CHARGER, 60, {"sign": -1}, 0.6, 1.0),
     "phone logger": (PHONE, 5, {"jitter": True, "offset_a": -1.3}, 1.0, 1.0),
     "phone logger, rows only when on": (PHONE, 5, {"jitter": True, "only_on": True}, 1.0, 1.0),
     "voltage, current, SoC at 10 s": (CHARGER, 10, {}, 0.9, 1.0),

@@ -19,6 +19,7 @@ import pyarrow as pa
 from ev_platform.battery.estimate import PLAUSIBLE_KWH
 from ev_platform.battery.evidence_current import current_windows
 from ev_platform.battery.evidence_given import full_ranges, maker_values
+from ev_platform.lake.frames import in_order
 
 CLEANED_TYPES: dict[str, pl.DataType] = {
     "vin": pl.String(),
@@ -142,7 +143,11 @@ def collect_evidence(cleaned: pa.Table, sessions: pa.Table, vehicles: pa.Table, 
     rows = frame(cleaned, CLEANED_TYPES).filter(pl.col("time").is_between(first, after, closed="left"))
     all_sessions = frame(sessions, SESSION_TYPES).filter(pl.col("start").is_between(first, after, closed="left"))
     seen = pl.concat([rows.select("vin"), all_sessions.select("vin")]).unique().drop_nulls()
-    known = rows.filter(pl.col("vin").is_not_null()).unique()
+    known = rows.filter(pl.col("vin").is_not_null())
+    if not in_order(known, "vin", "time", "provider"):
+        known = known.sort("vin", "time", "provider")  # parts of several days; once, for all that follows
+    if not in_order(known, "vin", "time", "provider"):  # repeats: the order of equal keys must not matter either
+        known = known.unique().sort(list(CLEANED_TYPES))
     rows, chosen = _one_provider(_paired(known), vehicles)
     own = known.join(chosen, on=["vin", "provider"], how="semi", nulls_equal=True)
     temperature = pl.mean_horizontal("battery_temp_min_c", "battery_temp_max_c")
@@ -191,9 +196,9 @@ def _paired(rows: pl.DataFrame) -> pl.DataFrame:
                 pl.col("soc_percent", "battery_energy_kwh", "battery_temp_c", "rated_range_km").is_not_null()
             )
         )
-        .unique()
-        .sort(*key, "time", "soc_percent", "battery_energy_kwh", "battery_temp_c", "rated_range_km")
     )
+    if not in_order(rows, *key, "time"):
+        rows = rows.unique().sort(*key, "time", "soc_percent", "battery_energy_kwh", "battery_temp_c", "rated_range_km")
     soc, temp = pl.col("soc_percent"), pl.col("battery_temp_c")
     soc_time = pl.when(soc.is_not_null()).then(pl.col("time"))
     temp_time = pl.when(temp.is_not_null()).then(pl.col("time"))

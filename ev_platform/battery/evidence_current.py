@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ev_platform.lake.frames import in_order
+
 Floats = npt.NDArray[np.float64]
 
 WINDOW_S = 300.0
@@ -55,7 +57,9 @@ def current_windows(rows: pl.DataFrame) -> pl.DataFrame:
         pl.any_horizontal(pl.col("pack_current_a", "soc_percent").is_not_null())
     )
     parts = [pl.DataFrame(schema=TYPES)]
-    for car in rows.sort("vin", "time", *COLUMNS[1:]).partition_by("vin", maintain_order=True):
+    rows = rows.select("vin", *COLUMNS)
+    rows = rows if in_order(rows, "vin", "time") else rows.sort("vin", "time", *COLUMNS[1:])
+    for car in rows.partition_by("vin", maintain_order=True):
         found = _vehicle(car)
         if found is not None:
             parts.append(

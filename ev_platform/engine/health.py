@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from ev_platform.battery.evidence import Evidence
 
 
+MONTH_SHARE = 3
+"""A month of a vehicle is many days: its items hold this much fewer vehicles than those of a day."""
+AT_ONCE = 4
+"""Vehicles whose month is worked on at once; the others of the item wait as compact Arrow tables."""
+
+
 def health_month(settings: Settings, store: ObjectStore, month: str) -> pa.Table:
     """Battery health of every vehicle seen in a month, schema BATTERY_HEALTH.
 
@@ -44,7 +50,7 @@ def health_month(settings: Settings, store: ObjectStore, month: str) -> pa.Table
     items = [
         WorkItem(absolute_url(store), month, batch, shard=shard)
         for shard in range(lake_shards(store, settings.shards))
-        for batch in batches(_vehicles_seen(store, month, shard), settings.batch_vehicles)
+        for batch in batches(_vehicles_seen(store, month, shard), max(1, settings.batch_vehicles // MONTH_SHARE))
     ] or [WorkItem(absolute_url(store), month, ())]
     evidence = concat_evidence(run_items(collect_vehicles, items, store, settings.workers))
     return health_from_evidence(evidence, read_vehicles(store), month)
@@ -52,15 +58,20 @@ def health_month(settings: Settings, store: ObjectStore, month: str) -> pa.Table
 
 def collect_vehicles(item: WorkItem, store: ObjectStore | None = None) -> Evidence:
     """Evidence of the vehicles of one item."""
-    from ev_platform.battery.evidence import CLEANED_COLUMNS, collect_evidence
+    from ev_platform.battery.evidence import CLEANED_COLUMNS, collect_evidence, concat_evidence
 
     lake = store or open_lake(item.lake_url)
     schema = pa.schema([field for field in cleaned_schema() if field.name in CLEANED_COLUMNS])
-    cleaned, sessions = [schema.empty_table()], [SESSIONS.empty_table()]
+    read: tuple[list[pa.Table], list[pa.Table]] = ([schema.empty_table()], [SESSIONS.empty_table()])
     for day in days_of(item.day):
-        cleaned += read_part(lake, part_key("cleaned", day, item.shard), ALL_VEHICLES, schema.names, item.vehicles)
-        sessions += read_part(lake, part_key(SESSIONS_TABLE, day, item.shard), ALL_VEHICLES, None, item.vehicles)
-    return collect_evidence(pa.concat_tables(cleaned), pa.concat_tables(sessions), read_vehicles(lake), item.day)
+        read[0].extend(read_part(lake, part_key("cleaned", day, item.shard), ALL_VEHICLES, schema.names, item.vehicles))
+        read[1].extend(read_part(lake, part_key(SESSIONS_TABLE, day, item.shard), ALL_VEHICLES, None, item.vehicles))
+    registry, parts = read_vehicles(lake), []
+    for few in batches(item.vehicles, AT_ONCE) if item.vehicles else [()]:
+        own = pa.array(few, pa.string())
+        cleaned, sessions = (pa.concat_tables([t.filter(pc.is_in(t["vin"], own)) for t in tables]) for tables in read)
+        parts.append(collect_evidence(cleaned, sessions, registry, item.day))
+    return concat_evidence(parts)
 
 
 def days_of(month: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import polars as pl
 import pyarrow as pa
 
+from ev_platform.lake.frames import in_order
 from ev_platform.lake.schemas_results import (
     CELL_IMBALANCE,
     CHARGE_CURVES,
@@ -19,7 +20,7 @@ from ev_platform.lake.schemas_results import (
     VAMPIRE_DRAIN,
 )
 from ev_platform.usage.charging import charge_curves, charging
-from ev_platform.usage.frames import CLEANED, bounds, frame, sorted_sessions, starting_on
+from ev_platform.usage.frames import CHARGE_COLUMNS, CLEANED, bounds, frame, sorted_sessions, starting_on
 from ev_platform.usage.parking import soc_histogram, vampire_drain
 from ev_platform.usage.readings import cell_imbalance, data_quality, range_estimates
 from ev_platform.usage.trips import trips
@@ -55,13 +56,9 @@ def daily_results(
         presence.
     """
     stitched = sorted_sessions(sessions)
-    rows = (
-        frame(cleaned, CLEANED)
-        .drop_nulls(["vin", "time"])
-        .unique(["vin", "time", "provider"])
-        .sort("vin", "time", "provider")
-    )
-    today = starting_on(rows.with_columns(start=pl.col("time")), day).drop("start")
+    rows = frame(cleaned, CLEANED).drop_nulls(["vin", "time"])
+    today = _ordered(rows.filter(pl.col("time").is_between(*bounds(day), closed="left")))
+    rows = _of_charges(today, rows.filter(pl.col("time") >= bounds(day)[1]), stitched, day)
     charges = charging(stitched, rows, vehicles, day, tariffs)
     return {
         "trips": trips(stitched, day),
@@ -73,6 +70,20 @@ def daily_results(
         "data_quality": data_quality(stitched, today, day),
         "cell_imbalance": cell_imbalance(today, day),
     }
+
+
+def _ordered(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows by vehicle and time, each once."""
+    if in_order(rows, "vin", "time", "provider"):
+        return rows
+    return rows.unique(["vin", "time", "provider"]).sort("vin", "time", "provider")
+
+
+def _of_charges(today: pl.DataFrame, later: pl.DataFrame, sessions: pl.DataFrame, day: str) -> pl.DataFrame:
+    """Rows that can belong to a charge of the day: of the vehicles that have one, this day's and the next one's."""
+    vins = starting_on(sessions.filter(pl.col("kind") == "charge"), day)["vin"].unique()
+    both = pl.concat([rows.select(CHARGE_COLUMNS) for rows in (today, _ordered(later))])
+    return both.filter(pl.col("vin").is_in(vins.implode())).sort("vin", "time", maintain_order=True)
 
 
 def over_midnight(sessions: pa.Table, day: str) -> list[str]:

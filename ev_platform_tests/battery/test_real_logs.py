@@ -201,3 +201,19 @@ def test_rated_range_alone_needs_a_reference():
     assert pooled["soh_percent"] == pytest.approx(90.0)
     assert pooled["soh_sd"] > 2
     assert "fallback:rated_range" in pooled["reasons"]
+
+
+def test_order_repeats_and_batches_of_rows_change_nothing():
+    """The same logs shuffled, with repeats, and with another car in the same table."""
+    rows, _ = leaf(seed=54, months=2)
+    other = rows.set_column(0, "vin", pa.array(["JN1AZ0CP0DT000002"] * rows.num_rows))
+    whole = battery_history(rows, None, CAR)
+    rng = np.random.default_rng(2)
+    messy = pa.concat_tables([rows, rows.slice(100, 5000)]).take(pa.array(rng.permutation(rows.num_rows + 5000)))
+    again = battery_history(messy, None, CAR)
+    together = battery_history(pa.concat_tables([other, rows]), None, CAR)
+    for name in ("monthly", "filtered", "degradation"):
+        ours = getattr(whole, name)
+        assert getattr(again, name).equals(ours), name
+        mine = getattr(together, name)
+        assert mine.filter(pa.compute.equal(mine["vin"], LEAF)).combine_chunks().equals(ours.combine_chunks()), name

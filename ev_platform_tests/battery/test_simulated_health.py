@@ -98,13 +98,13 @@ def test_a_month_polled_every_five_minutes():
 @pytest.mark.parametrize(("seed", "seconds"), [(612, 60), (613, 300)])
 def test_three_months_filtered(seed, seconds):
     found = judged(*polled(seed=seed, vehicles=7, days=91, seconds=seconds))
-    print({name: (round(float(values.mean()), 4), len(values)) for name, values in found.items()})
     assert len(found["monthly"]) >= 18
     assert found["monthly"].mean() <= 0.020
     assert found["filtered"].mean() <= 0.015
     assert found["monthly_inside"].mean() >= 0.9
     assert found["filtered_inside"].mean() >= 0.9
-    assert found["filtered"].mean() < 0.5 * found["energy_added"].mean()
+    assert found["filtered"].mean() < found["energy_added"].mean()  # although that has seen all three months
+    assert found["filtered"].mean() < 0.2 * found["energy_over_soc"].mean()
 
 
 def test_the_score_can_fail():

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ev_platform.commands.drain import _instance, report_days
+from ev_platform.commands.drain import open_instance, report_days
 from ev_platform.errors import UserError
 from ev_platform.ingest.dead_letters import DeadLetter, read_dead_letters, read_redriven
 from ev_platform.ingest.record import Reason
@@ -103,7 +103,7 @@ def run_redrive(settings: Settings, which: Filter, *, dry_run: bool) -> None:
     """Redrive the dead letters that fit, and tell Dagster which days have got records."""
     store = ObjectStore(settings.lake)
     with ExitStack() as stack:
-        instance = None if dry_run else _instance(settings, stack)
+        instance = None if dry_run else open_instance(settings, stack)
         tell = partial(report_days, instance) if instance is not None else (lambda _: None)
         report = redrive(settings, store, which.read(store), write=not dry_run, stored=tell)
     console = _console()

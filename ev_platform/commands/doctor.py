@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from rich.console import Console
 
+from ev_platform.energy.sources import load_sources
+from ev_platform.energy.warehouse import open_warehouse
 from ev_platform.errors import UserError
 from ev_platform.ingest.audit import audit
 from ev_platform.ingest.breaker import stopped
 from ev_platform.ingest.gaps import known_gaps
 from ev_platform.ingest.group import members
 from ev_platform.ingest.lag import probe
+from ev_platform.lake.live_store import open_live_store
 from ev_platform.lake.registry import read_vehicles
 from ev_platform.lake.store import ObjectStore
 from ev_platform.providers.connect import PROVIDERS
@@ -98,12 +102,32 @@ def check_audit(settings: Settings) -> Iterator[str]:
     yield f"audit: {report}, {report.stored} messages stored"
 
 
+def check_live_store(settings: Settings) -> Iterator[str]:
+    """The live store answers."""
+    store = open_live_store(settings)
+    store.position("doctor", "probe")
+    store.close()
+    yield f"live store: {urlsplit(settings.live_store).scheme or settings.live_store}"
+
+
+def check_energy(settings: Settings) -> Iterator[str]:
+    """The energy sources can be read, the warehouse answers; portals are not asked."""
+    sources = load_sources(settings.energy_sources)
+    hosts = sorted({urlsplit(source.base_url).hostname or "" for source in sources.values()})
+    yield f"energy: {len(sources)} sources on {', '.join(hosts)}"
+    warehouse = open_warehouse(settings)
+    warehouse.probe()
+    yield f"warehouse: {warehouse.kind}"
+
+
 CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
     check_lake,
     check_kafka,
     check_reading,
     check_registry,
     check_providers,
+    check_live_store,
+    check_energy,
 )
 
 

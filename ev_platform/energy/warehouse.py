@@ -101,6 +101,10 @@ class Warehouse(Protocol):
 
     kind: str
 
+    def probe(self) -> None:
+        """Return if it can be used, else raise the error that a load would."""
+        ...
+
     def load(self, parts: Iterator[Part]) -> WarehouseReceipt:
         """Make the tables hold exactly these parts; a reader sees the state before or after, nothing in between."""
         ...

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from ev_platform.energy.warehouse import SCHEMA, TABLES, Part, WarehouseReceipt, columns_sql, keys_sql
+from ev_platform.errors import UserError
 from ev_platform.lake.schemas import TIME
 
 TYPES = {
@@ -30,9 +31,16 @@ class DuckDBWarehouse:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def probe(self) -> None:
+        """See `Warehouse.probe`."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{self.path.parent} cannot be made ({error.strerror}): set EV_STATE_DIR") from error
+
     def load(self, parts: Iterator[Part]) -> WarehouseReceipt:
         """See `Warehouse.load`: everything is made anew, which is quicker than finding out what changed."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.probe()
         aside = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
         aside.unlink(missing_ok=True)
         loaded = 0

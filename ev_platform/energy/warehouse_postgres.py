@@ -34,6 +34,10 @@ class PostgresWarehouse:
     def __init__(self, url: str) -> None:
         self._url = url
 
+    def probe(self) -> None:
+        """See `Warehouse.probe`."""
+        self._connect().close()
+
     def load(self, parts: Iterator[Part]) -> WarehouseReceipt:
         """See `Warehouse.load`.
 

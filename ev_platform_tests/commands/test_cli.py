@@ -116,3 +116,18 @@ def test_doctor_names_what_works_and_what_does_not(tmp_path):
     broken = ev("doctor", folder=tmp_path, EV_VEHICLES_FILE="missing.csv")
     assert broken.returncode == 1
     assert "wrong EV_VEHICLES_FILE missing.csv" in broken.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("EV_LIVE_STORE", "redis://:hunter2@127.0.0.1:9/0"),
+        ("EV_WAREHOUSE", "postgresql://ev:hunter2@127.0.0.1:9/db"),
+        ("EV_LIVE_STORE", "mysql://ev:hunter2@127.0.0.1:9/db"),
+    ],
+)
+def test_doctor_names_a_side_store_that_is_away_and_never_its_password(tmp_path, name, url):
+    shown = ev("doctor", folder=tmp_path, **{name: url})
+    assert shown.returncode == 1
+    assert f"wrong {name}" in shown.stdout
+    assert "hunter2" not in shown.stdout + shown.stderr

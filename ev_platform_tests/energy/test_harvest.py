@@ -13,8 +13,10 @@ from ev_platform.energy.http import BrokenExport, PortalError
 from ev_platform.energy.parse import parse
 from ev_platform.energy.sources import load_sources, partition_bounds
 from ev_platform.errors import SettingError
+from ev_platform.lake.store import ObjectStore
 from ev_platform.simulate.open_data import annual
 from ev_platform_tests.energy.worlds import YEAR
+from ev_platform_tests.moto_server import moto_bucket
 
 MONTH = "2026-11"
 
@@ -253,3 +255,19 @@ def test_the_sources_that_ship_are_whole_and_a_wrong_file_is_a_setting_error(tmp
     (tmp_path / "bad.toml").write_text("[x]\nprotocol = 'explore'\n")
     with pytest.raises(SettingError, match=r"\[x\].*base_url"):
         load_sources(str(tmp_path / "bad.toml"))
+
+
+def test_on_s3_the_same_objects_with_the_same_bytes(own):
+    """Harvest killed on the way and finished, on a folder and on S3."""
+    with moto_bucket() as url:
+        there = ObjectStore(url)
+        for store in (own.store, there):
+            with pytest.raises(KeyboardInterrupt):
+                harvest(store, own.source("annual_commune"), Dying(own, "annual_commune", 2), str(YEAR), no_pause)
+            harvest(store, own.source("annual_commune"), Dying(own, "annual_commune", 99), str(YEAR), no_pause)
+            tasks.put_csv(
+                store, "mart", str(YEAR), tasks.annual_table(own.settings, store, "annual_commune", str(YEAR))
+            )
+        keys = own.store.keys("energy")
+        assert there.keys("energy") == keys
+        assert [there.get(key) for key in keys] == [own.store.get(key) for key in keys]

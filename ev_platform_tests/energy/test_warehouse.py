@@ -216,6 +216,8 @@ def test_what_cannot_be_used_is_one_line_without_the_password(filled):
         open_warehouse(away).load(iter(()))
     assert "hidden" not in str(caught.value)
     assert "hidden" not in repr(away)
+    with pytest.raises(UserError, match="does not answer"):
+        open_warehouse(away).probe()
 
 
 def test_foreign_keys_find_their_row_in_the_order_of_the_tables():

@@ -83,5 +83,16 @@ def test_schedules_and_sensors_run_without_being_toggled(definitions):
     repository = definitions.get_repository_def()
     for instigator in [*repository.schedule_defs, *repository.sensor_defs]:
         assert instigator.default_status in running, instigator.name
-    assert {s.name for s in repository.sensor_defs} == {"kafka_lag", "late_data", "run_failure"}
-    assert {s.name for s in repository.schedule_defs} == {"nightly", "purge_drain_runs", "vehicle_registry"}
+    assert {s.name for s in repository.sensor_defs} == {
+        "insights",
+        "kafka_lag",
+        "late_data",
+        "market_new_raw",
+        "run_failure",
+    }
+    assert {s.name for s in repository.schedule_defs} == {
+        "market_monthly",
+        "nightly",
+        "purge_drain_runs",
+        "vehicle_registry",
+    }

@@ -154,8 +154,8 @@ def sections() -> list[Section]:
     growth = ours.cpu_seconds / small.cpu_seconds
     text = (
         f"{ROWS:,} rows ({size:.0f} MB). Ours: {ours.value[0]:,} sales and {ours.value[1]:,} quarantined rows with "
-        f"reasons; pandas: {theirs.value[0]:,} sales, {theirs.value[1]:,} left out without one. Four times the rows cost "
-        f"{growth:.1f} times the CPU."
+        f"reasons; pandas: {theirs.value[0]:,} sales, {theirs.value[1]:,} left out without one. "
+        f"Four times the rows cost {growth:.1f} times the CPU."
     )
     rows = [
         _row("refined (polars, by distinct text)", ours, ours),

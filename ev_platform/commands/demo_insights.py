@@ -91,14 +91,14 @@ def _origin(store: ObjectStore) -> str:
 
 def _table(vehicles: pa.Table, origin: str) -> Table:
     table = Table(title=f"Vehicles, all that is known ({origin})", title_justify="left")
-    for column in ("vin", "health %", "km", "charges", "kWh/100 km", "off-peak", "kg CO2", "value", "from", "to"):
+    for column in ("health %", "km", "charges", "kWh/100 km", "off-peak", "kg CO2", "value", "from", "to", "vin"):
         table.add_column(column, justify="left" if column == "vin" else "right")
     for row in vehicles.slice(0, SHOWN).to_pylist():
         health = "-" if row["soh_percent"] is None else f"{row['soh_percent']:.1f} ± {row['soh_sd']:.1f}"
         figures = [(row["odometer_km"], ",.0f"), (row["charges"], "d"), (row["kwh_per_100km"], ".1f")]
         figures += [(row["off_peak_share"], ".0%"), (row["co2_kg"], ".1f")]
         figures += [(row[name], ",.0f") for name in ("value", "value_low", "value_high")]
-        table.add_row(row["vin"], health, *(_cell(value, form) for value, form in figures))
+        table.add_row(health, *(_cell(value, form) for value, form in figures), row["vin"])
     return table
 
 

@@ -113,6 +113,13 @@ def typed(table: pa.Table, rejoined: Sequence[bool]) -> pl.DataFrame:
     return rows.with_columns(_list_of(rows, notes)).drop(name for name in rows.columns if name.startswith("note_"))
 
 
+def months_dated(dates: pa.ChunkedArray) -> set[str]:
+    """Months (UTC, `YYYY-MM`) of the dates of a file that can be read."""
+    distinct = pl.DataFrame({"text": pl.from_arrow(dates.unique())}, schema={"text": pl.String})
+    month = pl.when(CLEAN.str.contains(DATE_PATTERN)).then(_date).dt.strftime("%Y-%m")
+    return set(distinct.lazy().select(month.alias("month")).collect()["month"].drop_nulls().to_list())
+
+
 def _list_of(rows: pl.DataFrame, notes: Sequence[pl.Expr]) -> pl.Series:
     """`repairs`: the notes of each row; lists are built only for the few rows that have one."""
     texts = rows.select(note.alias(f"n{k}") for k, note in enumerate(notes))

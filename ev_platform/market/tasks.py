@@ -16,6 +16,8 @@ from ev_platform.lake.schemas_market import DRIFT, QUARANTINE, SALES
 from ev_platform.lake.store import ObjectStore
 from ev_platform.lake.tables import from_parquet
 from ev_platform.market import drift
+from ev_platform.market.columns import months_dated
+from ev_platform.market.csv_rows import read_rows
 from ev_platform.market.names import known
 from ev_platform.market.raw_zone import newest, snapshots
 from ev_platform.market.refine import Refined, refine, refine_month
@@ -49,10 +51,17 @@ def sales_of_months(store: ObjectStore, months: Sequence[str]) -> dict[str, pa.T
 
 
 def months_to_make(store: ObjectStore) -> list[str]:
-    """Months with sales in the newest snapshot, or with a file in the lake that may have to be emptied."""
+    """Months dated in the newest snapshot, or with a file in the lake that may have to be emptied.
+
+    Only the dates are looked at, so that a sensor can ask; a month whose rows are all quarantined gets an empty table.
+
+    Raises:
+        UserError: there is no snapshot, or it is no sales file.
+    """
+    key = newest(store)
     parts = (key.split("/") for key in store.keys(SALES_TABLE) if key.endswith(".parquet"))
     there = {f"{year.removeprefix('year=')}-{month.removeprefix('month=')}" for _, _, year, month, _ in parts}
-    return sorted({*there, *refined(store).months})
+    return sorted({*there, *months_dated(read_rows(store.get(key), key).table["saledate"])})
 
 
 def all_sales(store: ObjectStore, columns: Sequence[str] | None = None) -> pa.Table:

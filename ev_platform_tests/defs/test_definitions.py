@@ -87,14 +87,17 @@ def test_schedules_and_sensors_run_without_being_toggled(definitions):
     for instigator in [*repository.schedule_defs, *repository.sensor_defs]:
         assert (instigator.default_status in running) is (instigator.name not in off), instigator.name
     assert {s.name for s in repository.sensor_defs} == {
+        "insights",
         "kafka_lag",
         "late_data",
+        "market_new_raw",
         "run_failure",
         "run_recovery",
         "platform_health",
         "telematics_lag",
     }
     assert {s.name for s in repository.schedule_defs} - off == {
+        "market_monthly",
         "nightly",
         "purge_drain_runs",
         "telematics_nightly",

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ev_platform.ingest.telematics_record import FIELDS, reading_ms
 from ev_platform.lake.schemas_telematics import EVENT_IDENTITY, TELEMATICS_EVENTS
-from ev_platform.telematics.variables import BANDS, variables
+from ev_platform.telematics.variables import BANDS, class_of, variables
 from ev_platform.transform.compact_lexeme import spell, to_number
 
 ORDER = ["device_id", "time", "variable", "event_id", "source_ts", "source", "partition", "offset"]
@@ -119,7 +119,7 @@ def _row(line: dict[str, Any], source: str) -> tuple[Any, ...]:
     device, variable = reading["deviceId"], reading["variable"].strip()
     value, extra = reading.get("value"), {key: reading[key] for key in reading if key not in FIELDS}
     text = _text(value)
-    alarm_class = _class(reading.get("alarmClass"))
+    alarm_class = class_of(reading.get("alarmClass"))
     if alarm_class is None and reading.get("alarmClass") is not None:
         extra["alarmClass"] = reading["alarmClass"]
     return (
@@ -188,12 +188,3 @@ def _fits(variable: str, text: str | None) -> bool:
     if known.kind == "position":
         return all(to_number(part.strip()) is not None for part in text.split(",")) and text.count(",") in (1, 2)
     return to_number(text) is not None
-
-
-def _class(value: object) -> int | None:
-    """The band code, sent as a number or as text."""
-    if isinstance(value, str) and value.strip().isdigit():
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and value in BANDS else None

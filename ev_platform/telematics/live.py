@@ -20,7 +20,7 @@ from ev_platform.ingest.telematics import telematics_settings
 from ev_platform.ingest.telematics_record import TelematicsRouter, reading_ms
 from ev_platform.lake.live_store import LiveStore, count_events
 from ev_platform.settings import Settings
-from ev_platform.telematics.variables import BANDS
+from ev_platform.telematics.variables import BANDS, class_of
 
 TABLE = "telematics_windows"
 """Table of the live store: device_id, variable, window_start → readings, and how many in each band."""
@@ -87,8 +87,8 @@ class LiveCounter:
         minute = milliseconds // 60_000 * 60
         window = datetime.fromtimestamp(minute, UTC)
         self._newest = max(self._newest, window)
-        sent = str(reading.get("alarmClass"))
-        band = BANDS.get(int(sent), _NO_BAND) if sent.isdigit() else _NO_BAND
+        alarm_class = class_of(reading.get("alarmClass"))
+        band = _NO_BAND if alarm_class is None else BANDS[alarm_class]
         bands = {name: int(name == band) for name in (*BANDS.values(), _NO_BAND)}
         keys = {"device_id": reading["deviceId"], "variable": reading["variable"].strip(), "window_start": window}
         return {**keys, "readings": 1, **bands}

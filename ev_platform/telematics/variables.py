@@ -35,3 +35,12 @@ def variables() -> dict[str, Variable]:
     with (Path(__file__).parent / "variables.csv").open(encoding="utf-8", newline="") as file:
         found = [Variable(*row) for row in csv.reader(file)][1:]
     return {one.name: one for one in found}
+
+
+def class_of(value: object) -> int | None:
+    """The alarm class that a message carries, as a number or as text; None when it is none that we know."""
+    if isinstance(value, str) and value.strip().isdigit():
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and value in BANDS else None

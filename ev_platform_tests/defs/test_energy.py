@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from ev_platform.definitions import defs as load_definitions
-from ev_platform.defs.energy import checks, schedules
+from ev_platform.defs.energy import assets, checks, schedules
 from ev_platform.defs.energy.assets import key, raw_key
 from ev_platform.defs.platform import Platform
+from ev_platform.defs.resources import resources_for
 from ev_platform.energy import inspection, tasks
 from ev_platform.energy.harvest import manifest_key
 from ev_platform.lake.layout import part_key
@@ -69,10 +70,6 @@ def first(column, value):
     return lambda frame: frame.with_columns(
         pl.when(pl.int_range(pl.len()) == 0).then(pl.lit(value)).otherwise(pl.col(column)).alias(column)
     )
-
-
-def known_first(column):
-    return lambda frame: frame.sort(pl.col(column).is_null())
 
 
 FAULTS = {
@@ -158,33 +155,19 @@ def test_a_failed_blocking_check_stops_what_follows(made, tmp_path, instance):
     piece = body["pieces"][0]["key"]
     header, row, *rest = store.get(piece).splitlines(keepends=True)
     store.put(piece, b"".join([header, row, row, *rest]))
-    definitions = load_definitions()
-    job = definitions.resolve_implicit_global_asset_job_def()
     platform = Platform(made.settings.with_changes(lake_url=str(tmp_path / "lake")), store)
-    from ev_platform.defs.resources import resources_for
-
     result = dg.materialize(
-        [*definitions.assets, *definitions.asset_checks] if False else _assets(definitions),
+        [*assets.annual_assets, assets.consumption_total_mean, *checks.energy_checks],
         selection=[key("annual_commune"), key("consumption_total_mean")],
         partition_key=str(YEAR), instance=instance, resources=resources_for(platform), raise_on_error=False,
     )  # fmt: skip
-    assert job is not None
     failed = [c.check_name for c in result.get_asset_check_evaluations() if not c.passed]
     assert failed == ["keys_unique"]
     made_assets = {event.asset_key for event in result.get_asset_materialization_events()}
     assert made_assets == {key("annual_commune")}
 
 
-def _assets(definitions):
-    from ev_platform.defs.energy import assets
-
-    return [*assets.annual_assets, assets.consumption_total_mean, *checks.energy_checks]
-
-
 def test_a_run_over_a_range_writes_every_day_with_its_plot(made, tmp_path, instance):
-    from ev_platform.defs.energy import assets
-    from ev_platform.defs.resources import resources_for
-
     shutil.copytree(made.folder / "lake", tmp_path / "lake")
     store = ObjectStore(str(tmp_path / "lake"))
     before = {name: store.get(part_key("energy/grid_load_regional", name)) for name in ("2026-10-25", DAY)}

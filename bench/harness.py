@@ -51,13 +51,22 @@ def _tree_cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
+def _own_peak_kb() -> int:
+    """Peak memory of this process. Linux hands `ru_maxrss` of the parent on through exec; VmHWM starts anew there."""
+    try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def _run(answer: Connection, work: Callable[..., Any], args: tuple[Any, ...], warm: Callable[..., Any] | None) -> None:
     if warm is not None:
         warm(*args)
     cpu, wall = _tree_cpu_seconds(), time.perf_counter()
     value = work(*args)
     spent = Measured(_tree_cpu_seconds() - cpu, time.perf_counter() - wall, 0.0, value)
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    peak = max(_own_peak_kb(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
     answer.send(Measured(spent.cpu_seconds, spent.wall_seconds, peak, spent.value))
 
 

@@ -100,7 +100,7 @@ def typed(table: pa.Table, rejoined: Sequence[bool]) -> pl.DataFrame:
         table: one text column per name of `csv_rows.COLUMNS`.
         rejoined: whether a row had a field too many that was joined again.
     """
-    columns: dict[str, pl.Series] = {"row": pl.Series(range(table.num_rows), dtype=pl.UInt32)}
+    columns: dict[str, pl.Series] = {"row": pl.int_range(table.num_rows, dtype=pl.UInt32, eager=True)}
     for source, rules in _rules().items():
         encoded = table[source].combine_chunks().dictionary_encode()
         distinct = pl.DataFrame({"text": pl.from_arrow(encoded.dictionary)}, schema={"text": pl.String})

@@ -50,6 +50,7 @@ def refine(data: bytes, name: str = "the sales file") -> Refined:
     """
     good, quarantine = _sorted_out(read_rows(data, name))
     quarantine.sort(key=lambda row: (row["reason"], row["original"]))
+    pa.default_memory_pool().release_unused()
     return Refined(_resales(normal_model(fill_make(good))), pa.Table.from_pylist(quarantine, schema=QUARANTINE))
 
 
@@ -65,7 +66,8 @@ def _sorted_out(raw: RawRows) -> tuple[pl.DataFrame, list[dict[str, object]]]:
     rows = typed(text, [False] * position + [True] * rejoined.num_rows)
     rows = rows.with_columns(_reason().alias("reason")).drop("no_date")
     bad = rows.filter(pl.col("reason").is_not_null())
-    good, doubles = _without_doubles(rows.filter(pl.col("reason").is_null()).drop("reason"), text)
+    rows = rows.filter(pl.col("reason").is_null()).drop("reason")
+    good, doubles = _without_doubles(rows, text)
     quarantine += _rejected(bad, text) + _rejected(doubles.with_columns(pl.lit("duplicate").alias("reason")), text)
     return good.drop("row"), quarantine
 
@@ -97,12 +99,20 @@ def _reason() -> pl.Expr:
 
 def _without_doubles(good: pl.DataFrame, text: pa.Table) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows without full doubles, and the doubles: a car sold twice at the same instant with other figures is kept."""
-    alike = good.filter(pl.struct("vin", "sold_at", "selling_price_usd").is_duplicated()).select("row")
+    alike = good.filter(_alike("vin", "sold_at", "selling_price_usd")).select("row")
     fields = pl.DataFrame(pl.from_arrow(text.take(alike["row"].to_arrow())))
     again = alike.filter(~fields.select(pl.struct(COLUMNS).is_first_distinct())[:, 0])
     if again.height == 0:
         return good, good.clear()
     return good.join(again, on="row", how="anti", maintain_order="left"), good.join(again, on="row", how="semi")
+
+
+def _alike(*columns: str) -> pl.Expr:
+    """Whether another row has the same values in these columns, or (hardly ever) only the same hash of them."""
+    digest = pl.col(columns[0]).hash(0)
+    for number, column in enumerate(columns[1:], start=1):
+        digest = digest ^ pl.col(column).hash(number)
+    return digest.is_duplicated()
 
 
 def _resales(sales: pl.DataFrame) -> pa.Table:
@@ -134,7 +144,7 @@ def _rank_of_ties(sales: pl.DataFrame) -> pl.Series:
 
     Only those few are sorted by everything, which would cost more than all else if it were done for every row.
     """
-    tied = sales.with_row_index("at").filter(pl.struct(_ORDER).is_duplicated())
+    tied = sales.with_row_index("at").filter(_alike(*_ORDER))
     others = [name for name in sales.columns if name not in {*_ORDER, "repairs"}]
     ranked = tied.sort([*others, pl.col("repairs").list.join(",")], nulls_last=True).with_row_index("tie")
     joined = sales.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("at")).join(

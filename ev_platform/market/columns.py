@@ -25,6 +25,7 @@ DATE_FORMAT = "%a %b %d %Y %H:%M:%S GMT%z"
 NOTHING = ["", "nan", "none", "null", "n/a"]
 """Texts that stand for a missing value, in lower case."""
 
+SLICE_ROWS = 65_536
 ODOMETER_PLACEHOLDERS = [1.0, 999_999.0]
 
 _text = pl.col("text").str.strip_chars().str.replace_all(r"\s+", " ")
@@ -100,7 +101,7 @@ def typed(table: pa.Table, rejoined: Sequence[bool]) -> pl.DataFrame:
         table: one text column per name of `csv_rows.COLUMNS`.
         rejoined: whether a row had a field too many that was joined again.
     """
-    columns: dict[str, pl.Series] = {"row": pl.Series(range(table.num_rows), dtype=pl.UInt32)}
+    columns: dict[str, pl.Series] = {"row": pl.int_range(table.num_rows, dtype=pl.UInt32, eager=True)}
     for source, rules in _rules().items():
         encoded = table[source].combine_chunks().dictionary_encode()
         distinct = pl.DataFrame({"text": pl.from_arrow(encoded.dictionary)}, schema={"text": pl.String})
@@ -108,9 +109,12 @@ def typed(table: pa.Table, rejoined: Sequence[bool]) -> pl.DataFrame:
         where = pl.Series(pl.from_arrow(encoded.indices))
         columns |= {name: values[name].gather(where) for name in values.columns}
     rows = pl.DataFrame(columns)
-    joined = pl.when(pl.Series("rejoined", list(rejoined), dtype=pl.Boolean)).then(pl.lit("unquoted_comma_rejoined"))
+    del columns, values, where, encoded, distinct
+    rows = rows.with_columns(pl.Series("rejoined", list(rejoined), dtype=pl.Boolean))
+    joined = pl.when("rejoined").then(pl.lit("unquoted_comma_rejoined"))
     notes = [joined, *(pl.col(name) for name in rows.columns if name.startswith("note_"))]
-    return rows.with_columns(_list_of(rows, notes)).drop(name for name in rows.columns if name.startswith("note_"))
+    repairs = _list_of(rows, notes)
+    return rows.drop("rejoined", *(n for n in rows.columns if n.startswith("note_"))).with_columns(repairs)
 
 
 def months_dated(dates: pa.ChunkedArray) -> set[str]:
@@ -121,10 +125,10 @@ def months_dated(dates: pa.ChunkedArray) -> set[str]:
 
 
 def _list_of(rows: pl.DataFrame, notes: Sequence[pl.Expr]) -> pl.Series:
-    """`repairs`: the notes of each row; lists are built only for the few rows that have one."""
-    texts = rows.select(note.alias(f"n{k}") for k, note in enumerate(notes))
-    some = texts.select(pl.any_horizontal(pl.all().is_not_null()))[:, 0]
-    lists = texts.filter(some).select(pl.concat_list(pl.all()).list.drop_nulls())[:, 0]
-    empty = pl.Series([[]], dtype=pl.List(pl.String))
-    position = pl.DataFrame({"some": some}).select(pl.when("some").then(pl.col("some").cum_sum()).otherwise(0))[:, 0]
-    return pl.concat([empty, lists]).gather(position).alias("repairs")
+    """`repairs`: the notes of each row, by slices of rows, so that their texts never stand side by side for all."""
+    named = [note.alias(f"n{k}") for k, note in enumerate(notes)]
+    slices = [
+        part.select(named).select(pl.concat_list(pl.all()).list.drop_nulls().alias("repairs"))["repairs"]
+        for part in rows.iter_slices(SLICE_ROWS)
+    ]
+    return pl.concat(slices) if slices else pl.Series("repairs", [], dtype=pl.List(pl.String))

@@ -48,20 +48,28 @@ def refine(data: bytes, name: str = "the sales file") -> Refined:
     Raises:
         UserError: the file is no CSV or lacks a column.
     """
-    raw = read_rows(data, name)
+    good, quarantine = _sorted_out(read_rows(data, name))
+    quarantine.sort(key=lambda row: (row["reason"], row["original"]))
+    pa.default_memory_pool().release_unused()
+    return Refined(_resales(normal_model(fill_make(good))), pa.Table.from_pylist(quarantine, schema=QUARANTINE))
+
+
+def _sorted_out(raw: RawRows) -> tuple[pl.DataFrame, list[dict[str, object]]]:
+    """Typed rows that are sales, and quarantine rows. The text, most of the memory, ends here."""
     rejoined, quarantine = _ragged(raw)
     text = pa.concat_tables([raw.table, rejoined])
-    shifted = pl.DataFrame(pl.from_arrow(text)).select(is_shifted())[:, 0].to_arrow()
-    quarantine += _shifted(text.filter(shifted))
-    text = text.filter(pc.invert(shifted))
+    shifted = pl.DataFrame(pl.from_arrow(text.select(["state", "vin"]))).select(is_shifted())[:, 0].to_arrow()
+    if pc.any(shifted).as_py():
+        quarantine += _shifted(text.filter(shifted))
+        text = text.filter(pc.invert(shifted))
     position = text.num_rows - rejoined.num_rows
     rows = typed(text, [False] * position + [True] * rejoined.num_rows)
     rows = rows.with_columns(_reason().alias("reason")).drop("no_date")
     bad = rows.filter(pl.col("reason").is_not_null())
-    good, doubles = _without_doubles(rows.filter(pl.col("reason").is_null()), text)
+    rows = rows.filter(pl.col("reason").is_null()).drop("reason")
+    good, doubles = _without_doubles(rows, text)
     quarantine += _rejected(bad, text) + _rejected(doubles.with_columns(pl.lit("duplicate").alias("reason")), text)
-    quarantine.sort(key=lambda row: (row["reason"], row["original"]))
-    return Refined(_resales(normal_model(fill_make(good))), pa.Table.from_pylist(quarantine, schema=QUARANTINE))
+    return good.drop("row"), quarantine
 
 
 def refine_month(refined: Refined, month: str) -> pa.Table:
@@ -91,15 +99,26 @@ def _reason() -> pl.Expr:
 
 def _without_doubles(good: pl.DataFrame, text: pa.Table) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows without full doubles, and the doubles: a car sold twice at the same instant with other figures is kept."""
-    alike = good.filter(pl.struct("vin", "sold_at", "selling_price_usd").is_duplicated()).select("row")
+    alike = good.filter(_alike("vin", "sold_at", "selling_price_usd")).select("row")
     fields = pl.DataFrame(pl.from_arrow(text.take(alike["row"].to_arrow())))
     again = alike.filter(~fields.select(pl.struct(COLUMNS).is_first_distinct())[:, 0])
+    if again.height == 0:
+        return good, good.clear()
     return good.join(again, on="row", how="anti", maintain_order="left"), good.join(again, on="row", how="semi")
+
+
+def _alike(*columns: str) -> pl.Expr:
+    """Whether another row has the same values in these columns, or (hardly ever) only the same hash of them."""
+    digest = pl.col(columns[0]).hash(0)
+    for number, column in enumerate(columns[1:], start=1):
+        digest = digest ^ pl.col(column).hash(number)
+    return digest.is_duplicated()
 
 
 def _resales(sales: pl.DataFrame) -> pa.Table:
     """Sales in their final order, with the number of the sale of that VIN and the sale before."""
     rows = sales.with_columns(_rank_of_ties(sales)).sort([*_ORDER, "tie"], nulls_last=True)
+    del sales  # a copy less while the rest is made: a file of half a million sales fits into 1 GB
     known = pl.col("vin").is_not_null()
     again = rows.select(known & pl.col("vin").is_duplicated())[:, 0]
     before = pl.col("sold_at").shift(1).over("vin")
@@ -114,7 +133,10 @@ def _resales(sales: pl.DataFrame) -> pa.Table:
     )
     position = pl.DataFrame({"again": again}).select(pl.when("again").then(pl.col("again").cum_sum()).otherwise(0))
     rows = rows.hstack(pl.concat([once, figures])[position[:, 0]])
-    return rows.select(SALES.names).to_arrow().cast(SALES)
+    columns = {}
+    for field in SALES:
+        columns[field.name] = rows.drop_in_place(field.name).to_arrow().cast(field.type)
+    return pa.table(columns, schema=SALES)
 
 
 def _rank_of_ties(sales: pl.DataFrame) -> pl.Series:
@@ -122,8 +144,8 @@ def _rank_of_ties(sales: pl.DataFrame) -> pl.Series:
 
     Only those few are sorted by everything, which would cost more than all else if it were done for every row.
     """
-    tied = sales.with_row_index("at").filter(pl.struct(_ORDER).is_duplicated())
-    others = [name for name in sales.columns if name not in {*_ORDER, "row", "repairs"}]
+    tied = sales.with_row_index("at").filter(_alike(*_ORDER))
+    others = [name for name in sales.columns if name not in {*_ORDER, "repairs"}]
     ranked = tied.sort([*others, pl.col("repairs").list.join(",")], nulls_last=True).with_row_index("tie")
     joined = sales.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("at")).join(
         ranked.select("at", "tie"), on="at", how="left", maintain_order="left"

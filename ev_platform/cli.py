@@ -42,12 +42,15 @@ def ev() -> None:
 def demo(
     vehicles: Annotated[int, typer.Option(min=4, help="simulated vehicles")] = 20,
     days: Annotated[int, typer.Option(min=1, max=28, help="simulated days")] = 7,
+    side_domains: Annotated[
+        bool, typer.Option(help="after the Kafka chain: polled providers, telematics, energy, market, joins")
+    ] = True,
 ) -> None:
     """The main job, end to end and headless: simulated fleet → Kafka → raw → compressed → … → battery health."""
     from ev_platform.commands.demo import run_demo
     from ev_platform.settings import load_settings
 
-    raise typer.Exit(run_demo(load_settings(), vehicles=vehicles, days=days))
+    raise typer.Exit(run_demo(load_settings(), vehicles=vehicles, days=days, side_domains=side_domains))
 
 
 @app.command()

@@ -57,7 +57,7 @@ def demo_scenario(vehicles: int = VEHICLES) -> Scenario:
     return Scenario(seed=SEED, vehicles=vehicles, first_day=FIRST_DAY)
 
 
-def run_demo(settings: Settings, *, vehicles: int, days: int) -> int:
+def run_demo(settings: Settings, *, vehicles: int, days: int, side_domains: bool = True) -> int:
     """Run the demo and print its summary; 0 only if nothing was lost or doubled and every check passed."""
     from ev_platform.commands.instance import exclusive, shared_lake
 
@@ -86,7 +86,8 @@ def run_demo(settings: Settings, *, vehicles: int, days: int) -> int:
             energy_schedules=False,
         )
         demo_settings.activate()
-        return _run(console, demo_settings, scenario, known, days, folder, begin)
+        sides = SIDE_DEMOS if side_domains else ()
+        return _run(console, demo_settings, scenario, known, days, folder, begin, sides)
 
 
 def wide_console() -> Console:
@@ -96,7 +97,14 @@ def wide_console() -> Console:
 
 
 def _run(
-    console: Console, settings: Settings, scenario: Scenario, known: Truth, days: int, folder: Path, begin: float
+    console: Console,
+    settings: Settings,
+    scenario: Scenario,
+    known: Truth,
+    days: int,
+    folder: Path,
+    begin: float,
+    side_demos: tuple[str, ...],
 ) -> int:
     from ev_platform.commands.instance import laptop_instance
     from ev_platform.commands.requests import Requests
@@ -114,13 +122,15 @@ def _run(
         produced = _simulate_days(console, settings, scenario, days, requests)
         expected = scenario.dead_letters(FIRST_DAY, FIRST_DAY + timedelta(days=days - 1))
         expected["produced"] = produced
-        chain, sides = requests.tally, []
-        for name in SIDE_DEMOS:
-            sides += _side_demo(name, console, settings, requests)
+        chain, problems = requests.tally, []
+        for name in side_demos:
+            start = perf_counter()
+            problems += _side_demo(name, console, settings, requests)
+            console.print(f"{name.rpartition('_')[2]} took {perf_counter() - start:.0f} s")
         code = print_summary(console, platform, known, expected, chain, perf_counter() - begin)
-        for problem in sides:
+        for problem in problems:
             console.print(f"[red]problem[/red]    {problem}", soft_wrap=True)
-        return 1 if sides else code
+        return 1 if problems else code
 
 
 def _side_demo(name: str, console: Console, settings: Settings, requests: Requests) -> list[str]:

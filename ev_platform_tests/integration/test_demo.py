@@ -1,63 +1,27 @@
 """`ev demo` as a user runs it: truth, repetition, SIGKILL of any process at any moment, S3 by environment alone."""
 
-import hashlib
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from ev_platform_tests.integration.demo_runs import (
+    CHAIN,
+    LINE,
+    contents,
+    data_of,
+    duration,
+    finish,
+    health_table,
+    start,
+)
+
 pytestmark = pytest.mark.integration  # one file, one worker: --dist loadfile
-
-SIZE = ["--vehicles", "5", "--days", "2"]
-LINE = "0 lost, 0 doubled"
-
-
-def start(folder, **environment):
-    """The demo in a process group of its own; its output goes to a file."""
-    folder.mkdir(exist_ok=True)
-    with (folder / "output.txt").open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "ev_platform.cli", "demo", *SIZE],
-            cwd=folder,
-            env={**os.environ, **environment},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def finish(folder, **environment):
-    """Run the demo to its end; returns its output."""
-    code = start(folder, **environment).wait(300)
-    output = (folder / "output.txt").read_text()
-    assert code == 0, output
-    assert LINE in output
-    assert "problem" not in output
-    return output
-
-
-def health_table(output):
-    """The rows of the battery health table."""
-    return re.findall(r"^│ (EVP\w+ .*)│$", output, re.MULTILINE)
-
-
-def contents(lake):
-    """Every object of a lake on a folder and its hash; locks are no objects."""
-    files = [path for path in Path(lake).rglob("*") if path.is_file() and ".locks" not in path.parts]
-    return {str(path.relative_to(lake)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def data_of(lake):
-    """The tables people read, without receipts of how they came about."""
-    prefixes = ("compressed", "cleaned", "segments", "results", "ref", "temp", "quarantine")
-    return {key: digest for key, digest in contents(lake).items() if key.startswith(prefixes)}
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +78,6 @@ def test_killed_at_any_moment_and_run_again_it_ends_with_the_same_data(finished,
     assert data_of(tmp_path / "data/lake") == data_of(folder / "data/lake")
 
 
-def duration(folder):
-    """Seconds that the finished demo took, as it printed them."""
-    return float(re.search(r"doubled\s+in (\d+) s", (folder / "output.txt").read_text())[1])
-
-
 def test_a_killed_broker_ends_the_demo_with_one_line_and_nothing_is_lost(finished, tmp_path):
     folder, output = finished
     process = start(tmp_path)
@@ -142,7 +101,7 @@ def test_two_demos_on_one_state_folder_are_refused(tmp_path):
     first = start(tmp_path)
     time.sleep(3)
     second = subprocess.run(
-        [sys.executable, "-m", "ev_platform.cli", "demo", *SIZE],
+        [sys.executable, "-m", "ev_platform.cli", "demo", *CHAIN],
         cwd=tmp_path,
         capture_output=True,
         text=True,

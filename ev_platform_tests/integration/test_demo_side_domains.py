@@ -1,4 +1,4 @@
-"""The whole `ev demo`, side domains included: every part ends without a problem, repeats to the byte, survives a kill."""
+"""The whole `ev demo`, side domains included: no part has a problem, it repeats to the byte, it survives a kill."""
 
 import os
 import signal

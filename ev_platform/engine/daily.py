@@ -124,13 +124,14 @@ def _compressed(store: ObjectStore, day: str, vins: tuple[str, ...]) -> pa.Table
 def segment_shard(item: WorkItem, store: ObjectStore | None = None) -> TableReceipt:
     """Cut the vehicles of one shard's cleaned part into segments, a batch at a time, into its part."""
     from ev_platform.transform.segment import segment
+    from ev_platform.transform.segment_frame import SEGMENT_COLUMNS
 
     store = store or open_lake(item.lake_url)
     registry = read_vehicles(store)
     writer = PartWriter(SEGMENTS)
     counts: Counter[str] = Counter()
     vehicles = 0
-    for cleaned in read_part(store, part_key("cleaned", item.day, item.shard), item.batch_vehicles):
+    for cleaned in read_part(store, part_key("cleaned", item.day, item.shard), item.batch_vehicles, SEGMENT_COLUMNS):
         segments = segment(cleaned, item.day, registry)
         counts.update(segments["kind"].to_pylist())
         vehicles += len(cleaned["vin"].unique())

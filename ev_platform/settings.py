@@ -148,7 +148,6 @@ class Settings(BaseSettings):
 
     price_table_file: str = Field("", description="CSV of new prices for residual values; empty: ratios only")
     regions_file: str = Field("", description="GeoJSON of regions; empty: the region of the nearest prefecture")
-    cars_by_commune_file: str = Field("", description="CSV of rechargeable cars per commune, for region pressure")
 
     @field_validator("aws_endpoint_url")
     @classmethod

@@ -30,7 +30,7 @@ from ev_platform.transform.compact_headers import Headers, extra_with
 from ev_platform.transform.compact_lexeme import spelled_alike
 from ev_platform.transform.compact_polled import RECEIVED_HEADER, SENT_HEADER, LeafError, add_leaves
 from ev_platform.transform.compact_time import NANOSECONDS_PER_DAY, UNREADABLE, day_start, parse_times
-from ev_platform.transform.row_json import add_row
+from ev_platform.transform.row_json import NotARowError, add_row
 from ev_platform.transform.tesla_json import PARSERS, Rows, add_record
 from ev_platform.transform.tesla_protobuf import NotReadableError, read_record
 
@@ -293,7 +293,7 @@ def _within(value: object, low: int, high: int) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, BadLineError | NotReadableError | LeafError | DuplicateKeysError):
+    if isinstance(error, BadLineError | NotReadableError | NotARowError | LeafError | DuplicateKeysError):
         return str(error)
     too_deep = isinstance(error, RecursionError | orjson.JSONEncodeError)  # orjson writes 254 levels, reads 1024
     return "nested too deeply" if too_deep else f"not JSON: {error}"

@@ -21,15 +21,19 @@ NUMBER, TEXT = "number", "text"
 _KNOWN = frozenset({"vin", "createdAt", "row", "units"})
 
 
+class NotARowError(ValueError):
+    """A record of a provider that has no parser, and no row either."""
+
+
 def add_row(rows: Rows, record: dict[str, Any]) -> dict[str, Any] | None:
     """Rows of one imported record; returns the keys that have no column.
 
     Raises:
-        ValueError: the record is of a provider that has no parser.
+        NotARowError: the record is of a provider that has no parser.
     """
     cells = record.get("row")
     if type(cells) is not dict:
-        raise ValueError("no parser for this provider")
+        raise NotARowError("no parser for this provider")
     units = record.get("units")
     known: dict[str, Any] = units if type(units) is dict else {}
     before = len(rows.signal)

@@ -47,6 +47,15 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `cleaned` (
   `heading_deg` double COMMENT 'heading; 0 north and 90 east, deg',
   `software_version` string COMMENT 'installed firmware',
   `wheel_type` string COMMENT 'wheel fitted',
+  `charge_power_kw` double COMMENT 'charging power as the provider states it without saying whether AC or DC, kW',
+  `pack_power_kw` double COMMENT 'pack power; positive into the battery, kW',
+  `charge_plugged` boolean COMMENT 'a cable is connected',
+  `charge_method` string COMMENT 'how the car charges: ac | dc | wireless | none',
+  `battery_temp_mean_c` double COMMENT 'mean temperature of the pack, degC',
+  `max_range_km` double COMMENT 'range with a full battery as the provider states it, km',
+  `soh_oem_percent` double COMMENT 'state of health as the manufacturer states it, percent',
+  `battery_capacity_ah` double COMMENT 'charge capacity of the pack as the manufacturer states it, Ah',
+  `battery_capacity_kwh` double COMMENT 'usable energy capacity as the manufacturer states it, kWh',
   `quality` array<string> COMMENT 'flags of the row: rule:column for a value changed by a rule, invalid:column where the provider knows none'
 )
 PARTITIONED BY (

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import perf_counter
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -69,19 +70,37 @@ def _dataset(store: ObjectStore, files: object, table: TableSpec) -> pads.Datase
     placed = [(key, values) for key in store.keys(table.folder) if (values := table.values_of(key)) is not None]
     if not placed:
         return pads.dataset(table.columns.empty_table())
-    guarantees = []
-    for _, values in placed:
+    form = pads.ParquetFileFormat(pre_buffer=True)
+    fragments = []
+    for key, values in placed:
         guarantee = pads.scalar(True)
         for name, value in values.items():
             guarantee = guarantee & (pads.field(name) == pa.scalar(value, table.columns.field(name).type))
-        guarantees.append(guarantee)
-    return pads.FileSystemDataset.from_paths(
-        [key for key, _ in placed],
-        schema=table.columns.remove_metadata(),
-        format=pads.ParquetFileFormat(pre_buffer=True),
-        filesystem=files,
-        partitions=guarantees,
-    )
+        fragments.append(form.make_fragment(key, files, guarantee))
+    return _Dataset(fragments, table.columns.remove_metadata(), form, files)
+
+
+class _Dataset(pads.FileSystemDataset):  # type: ignore[misc]
+    """Scanned without holding the interpreter.
+
+    `Scanner.to_reader` holds it while Arrow waits for its own threads, and those want it to read our objects: sooner or
+    later both wait for ever. `Scanner.to_batches` lets go of it.
+    """
+
+    def scanner(self, **options: Any) -> _Scan:  # noqa: ANN401 - pyarrow's own
+        """What DuckDB asks for, with the columns and the filter that it pushes down."""
+        return _Scan(super().scanner(**options))
+
+
+class _Scan:
+    """The one method of a scanner that DuckDB calls."""
+
+    def __init__(self, scanner: pads.Scanner) -> None:
+        self._scanner = scanner
+
+    def to_reader(self) -> pa.RecordBatchReader:
+        """The batches, read when they are asked for."""
+        return pa.RecordBatchReader.from_batches(self._scanner.projected_schema, self._scanner.to_batches())
 
 
 def _utc(value: Value) -> Value:

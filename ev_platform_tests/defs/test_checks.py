@@ -17,6 +17,7 @@ from ev_platform.defs.results.assets import SESSIONS_KEY, sessions
 from ev_platform.engine.tasks import clean_day, compact_day
 from ev_platform.ingest.drain import drain
 from ev_platform.ingest.embedded_broker import EmbeddedBroker
+from ev_platform.ingest.import_receipts import FileReceipt
 from ev_platform.lake.layout import compressed_prefix, part_key
 from ev_platform.lake.store import ObjectStore
 from ev_platform.lake.tables import from_parquet, to_parquet
@@ -118,10 +119,18 @@ def no_parquet(lake):
     lake.put(first_file(lake), b"PAR1 truncated")
 
 
+def import_more(lake):
+    """A receipt of a file of which nothing is there, as after a lost object."""
+    receipt = FileReceipt("a.csv", "0" * 64, "generic", "generic")
+    receipt.holds(DAY, "EVPLEAF0000000001", 7)
+    lake.put(*receipt.encode())
+
+
 FAULTS = [
     ("lake/compressed", "row_conservation", lose_a_vehicle),
     ("lake/compressed", "row_conservation", lose_a_record),
     ("lake/compressed", "row_conservation", no_parquet),
+    ("lake/compressed", "imports_kept", import_more),
     ("lake/compressed", "unique_identity", store_twice),
     ("lake/compressed", "offsets_contiguous", forget_a_drain),
     ("lake/compressed", "schema", drop_a_column),

@@ -30,6 +30,7 @@ def test_a_failed_drain_tells_no_secret(tmp_path, caplog, capfd, monkeypatch):
     home = tmp_path / "dagster"
     home.mkdir()
     monkeypatch.setattr(sensors, "probe", lambda settings: [PartitionLag("tesla_V", 0, 0, 0, 5)])
+    monkeypatch.setattr(sensors, "members", lambda settings: 0)
     with dg.instance_for_test(temp_dir=str(home)) as instance, caplog.at_level(logging.DEBUG):
         context = dg.build_sensor_context(instance=instance, resources={"platform": platform})
         (request,) = sensors.kafka_lag(context).run_requests

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 import boto3
 from moto.server import ThreadedMotoServer
-
-BUCKET = "lake-bucket"
 
 
 @contextmanager
@@ -42,7 +41,8 @@ def moto_bucket() -> Iterator[str]:
     host, port = server.get_host_and_port()
     try:
         with s3_environment(f"http://{host}:{port}", "test", "secret"):
-            boto3.client("s3").create_bucket(Bucket=BUCKET)
-            yield f"s3://{BUCKET}"
+            bucket = f"lake-{uuid4().hex}"  # moto keeps its buckets as long as the process lives
+            boto3.client("s3").create_bucket(Bucket=bucket)
+            yield f"s3://{bucket}"
     finally:
         server.stop()

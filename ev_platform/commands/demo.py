@@ -39,9 +39,6 @@ CHUNK_BYTES = 8 * 2**20
 """Per partition, between two drains: the embedded broker keeps about twice that of compressed messages."""
 
 NIGHT_TICK = time(0, 10, tzinfo=UTC)
-MOST_TICKS = 10
-"""Looks of the automation after the last day: as many as tables can follow each other."""
-
 SIDE_DEMOS: tuple[str, ...] = (
     "ev_platform.commands.demo_providers:demo_providers",
     "ev_platform.commands.demo_telematics:demo_telematics",
@@ -167,9 +164,7 @@ def _simulate_days(console: Console, settings: Settings, scenario: Scenario, day
             requests.automation(datetime.combine(midnight.date(), NIGHT_TICK))
             progress.advance(bar)
         last = datetime.combine(FIRST_DAY + timedelta(days=days), NIGHT_TICK)
-        for _ in range(MOST_TICKS):  # tables follow tables: until everything downstream has caught up
-            progress.update(bar, description=f"{days} days  {produced:>7} messages  results       ")
-            if not requests.automation(last):
-                break
+        progress.update(bar, description=f"{days} days  {produced:>7} messages  results       ")
+        requests.settle(last)
         progress.update(bar, description=f"{days} days  {produced} messages")
     return sum(feed.high_watermarks())  # on a broker that lasts, a second demo finds everything produced already

@@ -73,7 +73,7 @@ def demo_providers(console: Console, settings: Settings, requests: Requests) -> 
                 _remember(folder, number + 1)
         requests.materialize([VEHICLES_KEY])
     # Also after a kill: what polls re-opened and nobody made yet is asked for again.
-    requests.automation(datetime.combine(datetime.now(UTC).date(), time(0, 10), UTC))
+    requests.settle(datetime.combine(datetime.now(UTC).date(), time(0, 10), UTC))
     return _compare(console, store, first)
 
 

@@ -20,6 +20,9 @@ from ev_platform.defs.platform import Platform
 from ev_platform.providers.base import Clock
 from ev_platform.settings import Settings
 
+MOST_LOOKS = 10
+"""Of the automation until it comes to rest: as many as tables can follow each other."""
+
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The event log has it all; on the terminal there is a progress bar."""
 
@@ -104,6 +107,12 @@ class Requests:
             self.materialize(keys, partition or None)
         self._save_cursor(result.cursor)  # after the runs: a kill in between asks for them again
         return len(wanted)
+
+    def settle(self, at: datetime) -> None:
+        """Automation again and again, since tables follow tables, until everything downstream has caught up."""
+        for _ in range(MOST_LOOKS):
+            if not self.automation(at):
+                return
 
     def materialize(self, keys: Sequence[dg.AssetKey], partition: str | None = None) -> None:
         """One run of these assets and their checks."""

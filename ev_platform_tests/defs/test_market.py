@@ -42,7 +42,7 @@ def made(definitions, platform, instance, tmp_path):
         settings = platform.settings.with_changes(
             kaggle_url=address, kaggle_api_token=load_settings(kaggle_api_token=TOKEN).kaggle_api_token
         )
-        with requests.with_settings(settings):
+        with requests.acting_as(settings):
             yield requests, published, platform
 
 

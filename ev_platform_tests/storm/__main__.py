@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ev_platform_tests.storm.rounds import Storm
+from ev_platform_tests.storm.rounds import Storm, quick_starts
 from ev_platform_tests.storm.world import world
 
 SUMMARY = Path(__file__).resolve().parents[2] / ".cache" / "storm" / "summary.json"
@@ -50,6 +50,7 @@ def main() -> int:
     options.add_argument("--kills", type=int, default=216, help="of all seeds together")
     options.add_argument("--no-page", action="store_true", help="leave docs/benchmarks.md alone")
     chosen = options.parse_args()
+    quick_starts()
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(chosen.seeds):

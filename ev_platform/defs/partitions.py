@@ -23,6 +23,12 @@ MONTHS = dg.MonthlyPartitionsDefinition(
 DAYS_OF_MONTH = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
 """A month reads those of its days that exist: the first month may begin late, the running one has not ended."""
 
+DAY_AND_PREVIOUS = dg.TimeWindowPartitionMapping(start_offset=-1, allow_nonexistent_upstream_partitions=True)
+"""A day reads itself and the day before."""
+
+DAY_AND_NEXT = dg.TimeWindowPartitionMapping(end_offset=1, allow_nonexistent_upstream_partitions=True)
+"""A day reads itself and the day after, once that is over."""
+
 BATCH = dg.BackfillPolicy.multi_run(max_partitions_per_run=30)
 """A month of days per run: bounds memory and the damage of a failure, and leaves parallelism (the same on all
 batch assets, since a run takes the smallest of its assets' policies)."""

@@ -7,6 +7,7 @@ import pytest
 
 from ev_platform.definitions import defs as load_definitions
 from ev_platform.defs.lake.assets import CLEANED_KEY, COMPRESSED_KEY, SEGMENTS_KEY
+from ev_platform.defs.partitions import DAYS
 from ev_platform.defs.raw.assets import RAW_TESLA
 from ev_platform.defs.results.assets import BATTERY_HEALTH_KEY, SESSIONS_KEY
 from ev_platform.defs.results.history import HISTORY_KEYS
@@ -66,13 +67,53 @@ def test_a_days_results_its_month_and_the_history_follow_and_come_to_rest(defini
     assert daemon.settle() == ({}, 0)
 
 
-def test_a_session_filed_anew_re_opens_only_its_own_day(definitions, instance):
-    """Stitching the next night re-files a charge over midnight: its day's results are made again."""
+def test_a_session_filed_anew_re_opens_its_day_and_the_next_which_it_may_reach_into(definitions, instance):
+    """Stitching the next night re-files a charge over midnight: its days' results are made again."""
     daemon = Daemon(definitions, instance)
     for key in CHAIN:
-        made(instance, key, DAY, "2026-11-04")
+        made(instance, key, DAY, "2026-11-04", "2026-11-05")
     daemon.settle()
     made(instance, SESSIONS_KEY, DAY)
     asked, _ = daemon.settle()
-    assert asked[DAILY_KEYS["charging"]] == {DAY}
+    assert asked[DAILY_KEYS["charging"]] == {DAY, "2026-11-04"}
     assert asked[BATTERY_HEALTH_KEY] == {"2026-11"}
+
+
+def test_what_is_written_between_a_request_and_the_next_look_is_followed(definitions, instance):
+    daemon = Daemon(definitions, instance)
+    for key in CHAIN:
+        made(instance, key, DAY)
+    trips = DAILY_KEYS["trips"]
+    assert daemon.look()[trips] == {DAY}
+    made(instance, trips, DAY)
+    made(instance, SESSIONS_KEY, DAY)  # after the trips were made of what it was before
+    assert daemon.look()[trips] == {DAY}
+    made(instance, trips, DAY)
+    assert trips not in daemon.look()
+
+
+def test_a_day_before_written_by_the_run_that_also_made_the_days_results_is_followed(definitions, instance):
+    """One run per day of everything: the second one re-files sessions of the first one's day."""
+    daemon = Daemon(definitions, instance)
+    for key in [*CHAIN, *DAILY_KEYS.values()]:
+        made(instance, key, DAY, "2026-11-04")
+    daemon.settle()
+
+    keys = [SESSIONS_KEY, *DAILY_KEYS.values()]
+
+    @dg.multi_asset(specs=[dg.AssetSpec(key, partitions_def=DAYS) for key in keys])
+    def everything(context):
+        context.log_event(dg.AssetMaterialization(SESSIONS_KEY, partition=DAY))
+        for key in keys:
+            yield dg.MaterializeResult(key)
+
+    dg.materialize([everything], instance=instance, partition_key="2026-11-04")
+    assert daemon.look()[DAILY_KEYS["trips"]] == {DAY}
+
+
+def test_a_day_without_data_is_not_asked_for_because_of_its_neighbours(definitions, instance):
+    daemon = Daemon(definitions, instance)
+    for key in CHAIN:
+        made(instance, key, DAY)
+    asked, _ = daemon.settle()
+    assert asked[DAILY_KEYS["trips"]] == {DAY}

@@ -8,10 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from ev_platform.defs.automation import UPDATED_DEPS
+from ev_platform.defs.automation import SETTLED_DEPS
 from ev_platform.defs.lake.assets import CLEANED_KEY
 from ev_platform.defs.metadata import table_schema
-from ev_platform.defs.partitions import BATCH, DAYS
+from ev_platform.defs.partitions import BATCH, DAY_AND_NEXT, DAY_AND_PREVIOUS, DAYS
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.ref.assets import VEHICLES_KEY
 from ev_platform.defs.ref.tariffs import TARIFFS_KEY
@@ -40,14 +40,19 @@ DAILY_KEYS = {name: dg.AssetKey(["results", name]) for name in DAILY_TABLES}
         name: dg.AssetOut(
             key=key,
             description=DESCRIPTIONS[name],
-            automation_condition=UPDATED_DEPS,
+            automation_condition=SETTLED_DEPS,
             kinds={"parquet", "polars"},
             owners=["team:battery-science"],
             metadata={"dagster/column_schema": table_schema(DAILY_TABLES[name])},
         )
         for name, key in DAILY_KEYS.items()
     },
-    deps=[SESSIONS_KEY, CLEANED_KEY, VEHICLES_KEY, TARIFFS_KEY],
+    deps=[
+        dg.AssetDep(SESSIONS_KEY, partition_mapping=DAY_AND_PREVIOUS),  # a night's charge began the day before
+        dg.AssetDep(CLEANED_KEY, partition_mapping=DAY_AND_NEXT),  # and ends the day after
+        VEHICLES_KEY,
+        TARIFFS_KEY,
+    ],
     partitions_def=DAYS,
     backfill_policy=BATCH,
     group_name="results",

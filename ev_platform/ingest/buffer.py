@@ -141,16 +141,17 @@ class VehicleBuffer:
         buffer = partition.open.get((vin, day))
         if buffer is None:
             buffer = partition.open[vin, day] = _Open(offset, self._clock())
-        buffer.lines.append(line)
+        lines, size, limits = buffer.lines, len(line), self._limits
+        lines.append(line)
         buffer.last = offset
-        buffer.size += len(line)
-        self.open_bytes += len(line)
+        buffer.size += size
+        self.open_bytes += size
         partition.next_position = offset + 1
-        if len(buffer.lines) >= self._limits.max_messages:
+        if len(lines) >= limits.max_messages:
             flushes.append(self._flush(place, (vin, day), FlushReason.COUNT))
-        elif buffer.size >= self._limits.max_bytes:
+        elif buffer.size >= limits.max_bytes:
             flushes.append(self._flush(place, (vin, day), FlushReason.BYTES))
-        elif self.open_bytes + self.in_flight_bytes > self._limits.memory_bytes:
+        elif self.open_bytes + self.in_flight_bytes > limits.memory_bytes:
             flushes += self._relieve()
         return flushes
 

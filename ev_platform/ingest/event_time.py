@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))", re.ASCII
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
-_TO_MINUTE = len("2026-11-20T17:03:")
-_DAY_MS = 86_400_000
+DAY_MS = 86_400_000
 _LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 
 
-class EventTime(NamedTuple):
+class EventTime(msgspec.Struct, frozen=True, gc=False):
     """A parsed event time: milliseconds since 1970 rounded down, and its UTC date."""
 
     milliseconds: int
@@ -34,21 +34,18 @@ def parse_event_time(text: str) -> EventTime | None:
     Returns:
         None when it is not such a time, or not a time that exists (leap seconds included).
     """
-    # Messages come in order of time, so nearly all share their minute with one seen just before.
-    seconds, point, fraction = text[_TO_MINUTE:-1].partition(".")
-    if text[-1:] == "Z" and len(seconds) == 2 and seconds <= "59" and bool(point) == bool(fraction):
-        digits = seconds + fraction
-        if len(digits) <= 11 and digits.isdigit() and digits.isascii():
-            minute = _minute(text[:_TO_MINUTE])
-            if minute is None:
-                return None
-            return EventTime(minute.milliseconds + int((digits + "000")[:5]), minute.day)
+    # Messages come in order of time, so nearly all share their second with one seen just before.
+    second, _, fraction = text.partition(".")
+    digits = fraction[:-1]
+    if fraction[-1:] == "Z" and len(digits) <= 9 and digits.isdigit() and digits.isascii():
+        whole = _second(second)
+        return None if whole is None else EventTime(whole.milliseconds + int((digits + "00")[:3]), whole.day)
     return _parse(text)
 
 
 @lru_cache(maxsize=4096)
-def _minute(text: str) -> EventTime | None:
-    return _parse(f"{text}00Z")
+def _second(text: str) -> EventTime | None:
+    return _parse(f"{text}Z")
 
 
 def _parse(text: str) -> EventTime | None:
@@ -72,8 +69,8 @@ def _parse(text: str) -> EventTime | None:
 def broker_day(milliseconds: int) -> str:
     """UTC day of a Kafka timestamp; what a producer made up is held inside the years 1970 to 9999."""
     if 0 <= milliseconds <= _LAST_MS:
-        return _day(milliseconds // _DAY_MS)
-    return _day(min(max(milliseconds, 0), _LAST_MS) // _DAY_MS)
+        return _day(milliseconds // DAY_MS)
+    return _day(min(max(milliseconds, 0), _LAST_MS) // DAY_MS)
 
 
 @lru_cache(maxsize=64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -45,15 +46,22 @@ class TopicReader(Protocol):
         """Next offset of a partition: everything below it was returned, or does not exist."""
 
 
+@dataclass(slots=True)
+class _Reading:
+    """How far a partition was read; `active` until its end is reached."""
+
+    position: int
+    end: int
+    active: bool
+
+
 class ConfluentReader:
     """`TopicReader` on librdkafka; the consumer is lent, not owned."""
 
     def __init__(self, client: Any, settings: Settings) -> None:  # noqa: ANN401
         self._client = client
         self._settings = settings
-        self._end: dict[Place, int] = {}
-        self._position: dict[Place, int] = {}
-        self._active: set[Place] = set()
+        self._reading: dict[Place, _Reading] = {}
         self._last_event = time.monotonic()
         self._last_error = "no message arrived"
         self._mean_bytes = 0.0
@@ -62,17 +70,15 @@ class ConfluentReader:
     @property
     def done(self) -> bool:
         """Whether every range was read to its end."""
-        return not self._active
+        return not self._active()
 
     def position(self, place: Place) -> int:
         """Next offset of a partition: everything below it was returned, or does not exist."""
-        return self._position[place]
+        return self._reading[place].position
 
     def assign(self, ranges: Sequence[OffsetRange]) -> None:
         """Start reading these ranges, and only these."""
-        self._end = {one.place: one.end for one in ranges}
-        self._position = {one.place: one.start for one in ranges}
-        self._active = {one.place for one in ranges if one.size}
+        self._reading = {one.place: _Reading(one.start, one.end, one.size > 0) for one in ranges}
         self._last_event = time.monotonic()
         self._restart()
 
@@ -82,7 +88,7 @@ class ConfluentReader:
         Raises:
             UserError: the broker sent neither message nor end-of-partition for EV_KAFKA_TIMEOUT_SECONDS.
         """
-        left = sum(self._end[place] - self._position[place] for place in self._active)
+        left = sum(one.end - one.position for one in self._active().values())
         fitting = int(BATCH_BYTES / max(self._mean_bytes, 1.0))  # many large messages at once would fill the memory
         batch = self._client.consume(max(1, min(BATCH, left, fitting)), WAIT_SECONDS)  # returns early only when full
         found: list[Message] = []
@@ -93,11 +99,14 @@ class ConfluentReader:
             error = message.error()
             if error is not None:
                 self._on_error(place, message.offset(), error, out_of_range)
-            elif place in self._active and (offset := message.offset()) >= self._position[place]:
-                if offset < self._end[place]:
+            elif (one := self._reading.get(place)) and one.active and (offset := message.offset()) >= one.position:
+                if offset < one.end:
                     found.append(message)
-                self._move(place, offset + 1)
-        for place in sorted(out_of_range & self._active):
+                if offset + 1 < one.end:  # nearly always: this is done for every message
+                    one.position = offset + 1
+                else:
+                    self._move(place, offset + 1)
+        for place in sorted(out_of_range & self._active().keys()):
             self._skip_expired(place)
         if out_of_range:
             self._restart()
@@ -107,22 +116,24 @@ class ConfluentReader:
             raise UserError(kafka.unreachable(self._settings, self._last_error))
         return found
 
+    def _active(self) -> dict[Place, _Reading]:
+        return {place: one for place, one in self._reading.items() if one.active}
+
     def _move(self, place: Place, position: int) -> None:
         """Everything below `position` was returned or does not exist; positions never move back."""
-        if position < self._end[place]:
-            self._position[place] = max(position, self._position[place])
-        else:
-            self._position[place] = self._end[place]
+        one = self._reading[place]
+        one.position = min(max(position, one.position), one.end)
+        if position >= one.end:
             self._finish(place)
 
     def _finish(self, place: Place) -> None:
-        if place in self._active:
-            self._active.remove(place)
+        if self._reading[place].active:
+            self._reading[place].active = False
             self._client.incremental_unassign([TopicPartition(*place)])  # a pause would outlive the next assign
 
     def _on_error(self, place: Place, offset: int, error: Any, out_of_range: set[Place]) -> None:  # noqa: ANN401
         if error.code() == KafkaError._PARTITION_EOF:
-            if place in self._active:
+            if place in self._active():
                 self._move(place, offset)
                 self._finish(place)  # the log may end before the range does: what is missing is still to come
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
@@ -135,15 +146,17 @@ class ConfluentReader:
     def _skip_expired(self, place: Place) -> None:
         """The broker no longer has the next offset: retention was faster, or the log is a new and shorter one."""
         low, high = kafka.watermarks(self._client, self._settings, [place]).get(place, (0, 0))
-        position, end = self._position[place], self._end[place]
+        one = self._reading[place]
+        position = one.position
         if low <= position <= high:
             return  # readable again: the log grew meanwhile
         if position < low:
-            self.expired.append(Gap(*place, position, min(low, end) - 1, "expired while it was read"))
-            log.error("offsets %d-%d of %s-%d expired while they were read", position, min(low, end) - 1, *place)
-            self._position[place] = min(low, end)
-        if position > high or self._position[place] >= end:
-            self._active.discard(place)
+            self.expired.append(Gap(*place, position, min(low, one.end) - 1, "expired while it was read"))
+            log.error("offsets %d-%d of %s-%d expired while they were read", position, min(low, one.end) - 1, *place)
+            one.position = min(low, one.end)
+        if position > high or one.position >= one.end:
+            one.active = False
 
     def _restart(self) -> None:
-        self._client.assign([TopicPartition(*place, self._position[place]) for place in sorted(self._active)])
+        active = sorted(self._active().items())
+        self._client.assign([TopicPartition(*place, one.position) for place, one in active])

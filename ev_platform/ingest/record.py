@@ -36,8 +36,9 @@ MAX_ITEMS = 100_000
 _MANY_BRACKETS = 200
 _CACHE_LIMIT = 100_000
 _SUSPECT_DIGITS = b"0" * 200
-_SUSPECT_EXPONENT = b"e000"
-_SHAPE = bytes.maketrans(b"0123456789E{", b"0000000000e[")
+_SUSPECT_EXPONENT = b"0e000"
+_SHAPE = bytes({"[": 91, "{": 91, "E": 101, "e": 101}.get(chr(c), 48 if 48 <= c <= 57 else 32) for c in range(256))
+"""Brackets to "[", digits to "0", exponents to "e", everything else to a space."""
 _NOT_BRACKETS = bytes(c for c in range(256) if c not in b"[]{}")
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
@@ -83,7 +84,7 @@ class Message(Protocol):
         """Headers in the producer's order."""
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):  # made for every message: a third of what a tuple class takes
     """A readable message: where it belongs, and its raw line."""
 
     vin: str
@@ -104,6 +105,7 @@ class _Routing(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Routing).decode
+_encode = msgspec.json.Encoder(order="sorted").encode  # a tenth of what orjson takes for so small an object
 
 
 class Router:
@@ -207,10 +209,10 @@ def encode_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
     try:
         plain = {name: value.decode() for name, value in headers}  # type: ignore[union-attr]
         if len(plain) == len(headers):
-            return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+            return _encode(plain)
     except (UnicodeDecodeError, AttributeError):
         pass
-    return orjson.dumps(_rare_headers(headers), option=orjson.OPT_SORT_KEYS)
+    return _encode(_rare_headers(headers))
 
 
 def _rare_headers(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str | None]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from ev_platform.ingest.breaker import Breaker
 from ev_platform.ingest.buffer import DEAD, Flush, VehicleBuffer
 from ev_platform.ingest.dead_letters import dead_line
-from ev_platform.ingest.event_time import broker_day
+from ev_platform.ingest.event_time import DAY_MS, broker_day
 from ev_platform.ingest.gaps import encode_gap
 from ev_platform.ingest.offsets import Gap
 from ev_platform.ingest.receipts import Ledger
@@ -46,6 +46,7 @@ class Steps:
         self.report = DrainReport()
         self._only_day = only_day
         self.breaker = Breaker(settings)
+        self._broker_day = (0, broker_day(0))
         self._router = Router(settings.start_day, settings.message_max_bytes)
 
     def take(self, message: Message, buffer: VehicleBuffer, ledger: Ledger) -> Sequence[Flush]:
@@ -59,9 +60,10 @@ class Steps:
             return ()
         ledger.saw(timestamp)
         if isinstance(routed, Record):
-            vin, day, line = routed
-            receipt.record(offset, day)
-            return buffer.add(place, offset, vin, day, line, broker_day(timestamp))
+            receipt.record(offset, routed.day)
+            if timestamp // DAY_MS != self._broker_day[0]:  # nearly never: this is done for every message
+                self._broker_day = timestamp // DAY_MS, broker_day(timestamp)
+            return buffer.add(place, offset, routed.vin, routed.day, routed.line, self._broker_day[1])
         if routed is None:
             report.tombstones += 1
             receipt.tombstone(offset)

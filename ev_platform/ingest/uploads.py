@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 
 from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
 
@@ -61,6 +62,7 @@ class Uploads:
         self._attempts = attempts
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="upload")
         self._running: dict[Future[None], Flush] = {}
+        self._ended: SimpleQueue[Future[None]] = SimpleQueue()  # never a look at all that run: there may be thousands
         self.objects = 0
         self.bytes = 0
         self.retries = 0
@@ -79,7 +81,9 @@ class Uploads:
 
     def submit(self, flush: Flush) -> None:
         """Start one upload."""
-        self._running[self._pool.submit(self._upload, flush)] = flush
+        future = self._pool.submit(self._upload, flush)
+        self._running[future] = flush
+        future.add_done_callback(self._ended.put)
 
     def collect(self, *, block: bool = False, seconds: float | None = None) -> list[Flush]:
         """Uploads that became durable since the last call.
@@ -91,11 +95,12 @@ class Uploads:
         Raises:
             UserError: an object could not be stored in the attempts allowed, or never could be.
         """
-        if block and self._running:
-            wait(self._running, seconds, return_when=FIRST_COMPLETED)
-        ended = [future for future in self._running if future.done()]
-        durable = []
-        for future in ended:
+        durable: list[Flush] = []
+        while self._running:
+            try:
+                future = self._ended.get(block and not durable, seconds)
+            except Empty:
+                break
             flush = self._running.pop(future)
             future.result()
             durable.append(flush)

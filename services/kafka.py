@@ -1,8 +1,12 @@
-"""One Apache Kafka broker (KRaft, no ZooKeeper) from its published jars: needs Java 17 and Maven."""
+"""One Apache Kafka broker (KRaft, no ZooKeeper) from its published jars: needs Java 17 and Maven.
+
+It listens twice: without security, and with TLS and a password (SASL_SSL, PLAIN), as brokers in the cloud do.
+"""
 
 from __future__ import annotations
 
 import base64
+import secrets
 import shutil
 import subprocess
 import uuid
@@ -16,6 +20,7 @@ from services.process import FOLDER, Absent, Failed, await_health, free_port, st
 HERE = Path(__file__).parent
 HOME = FOLDER / "kafka"
 LOG = HOME / "kafka.log"
+USER = "ev_platform"
 START_SECONDS = 180.0
 MEMORY = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true"]
 
@@ -23,11 +28,17 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+listeners=PLAINTEXT://127.0.0.1:{broker},SASL_SSL://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker},SASL_SSL://127.0.0.1:{secure}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+ssl.keystore.type=PKCS12
+ssl.keystore.location={keystore}
+ssl.keystore.password={password}
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+  user_{user}="{password}";
 log.dirs={data}
 num.partitions=4
 auto.create.topics.enable=true
@@ -84,9 +95,14 @@ def launch() -> dict[str, Any]:
     """Start a fresh broker (its data begin empty) on free ports and wait until it answers."""
     shutil.rmtree(HOME / "data", ignore_errors=True)
     LOG.unlink(missing_ok=True)
-    ports = {"broker": free_port(), "controller": free_port()}
+    ports = {"broker": free_port(), "secure": free_port(), "controller": free_port()}
+    password, certificate = secrets.token_hex(16), HOME / "certificate.pem"
     properties = HOME / "server.properties"
-    properties.write_text(_PROPERTIES.format(**ports, data=HOME / "data"))
+    properties.touch(0o600)
+    keystore = _keystore(password, certificate)
+    properties.write_text(
+        _PROPERTIES.format(**ports, data=HOME / "data", keystore=keystore, user=USER, password=password)
+    )
     java = ["java", *MEMORY, f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{HOME / 'lib'}/*"]
     identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     formatted = subprocess.run(
@@ -100,8 +116,37 @@ def launch() -> dict[str, Any]:
         raise Failed(f"Kafka's storage could not be formatted: {said[-1][:300]}")
     facts = start([*java, "kafka.Kafka", str(properties)], HOME, LOG, {})
     facts["bootstrap"] = f"127.0.0.1:{ports['broker']}"
+    facts["secure"] = {
+        "bootstrap": f"127.0.0.1:{ports['secure']}",
+        "user": USER,
+        "password": password,
+        "certificate": str(certificate),
+    }
     await_health("Kafka", facts, healthy, START_SECONDS, LOG)
     return facts
+
+
+def _keystore(password: str, certificate: Path) -> Path:
+    """A new key of the broker, signed by itself; its certificate goes to that file, for clients to trust."""
+    keystore = HOME / "keystore.p12"
+    keystore.unlink(missing_ok=True)
+    keytool = [
+        "keytool",
+        "-keystore",
+        str(keystore),
+        "-storetype",
+        "PKCS12",
+        "-storepass",
+        password,
+        "-alias",
+        "broker",
+    ]
+    made = ["-genkeypair", "-keyalg", "EC", "-validity", "30", "-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1"]
+    for command in ([*keytool, *made], [*keytool, "-exportcert", "-rfc", "-file", str(certificate)]):
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        if answer.returncode:
+            raise Failed(f"keytool made no certificate for Kafka: {(answer.stdout or answer.stderr).strip()[:300]}")
+    return keystore
 
 
 def healthy(facts: dict[str, Any]) -> None:

@@ -46,6 +46,7 @@ _COORDINATOR_MOVES = (
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 )
+_REFUSALS = (KafkaError._AUTHENTICATION, KafkaError._SSL)
 _PAUSE_SECONDS = 0.2
 _QUERY_THREADS = 8
 _CLOSE_SECONDS = 2.0
@@ -94,11 +95,23 @@ def open_client(kind: Callable[..., Any], config: Mapping[str, Any]) -> Any:  # 
 
 @contextmanager
 def consumer(settings: Settings) -> Iterator[Any]:
-    """A consumer for questions only; Kafka's exceptions leave as `UserError`."""
-    client = open_consumer(settings)
+    """A consumer for questions only; Kafka's exceptions leave as `UserError`.
+
+    A question that a refused password or certificate leaves unanswered ends as a timeout; why, is told separately, at
+    the next poll. Polling is harmless here and only here: this client has nothing assigned, so it loses no message.
+    """
+    refusals: list[KafkaError] = []
+
+    def refused(error: KafkaError) -> None:
+        if error.code() in _REFUSALS:
+            refusals.append(error)
+
+    client = open_client(Consumer, {**client_config(settings), "error_cb": refused})
     try:
-        with kafka_errors(settings):
-            yield client
+        yield client
+    except KafkaException as error:
+        client.poll(0)
+        raise UserError(unreachable(settings, refusals[-1] if refusals else error.args[0])) from error
     finally:
         close(client)
 

@@ -37,6 +37,7 @@ from ev_platform_tests.ingest.helpers import (
     send,
     vin,
 )
+from ev_platform_tests.services import service
 
 
 @pytest.fixture
@@ -153,3 +154,41 @@ def test_headers_of_a_real_broker(real, real_topic, real_kafka):
     drain(real, store, None)
     (line,) = [line for data in lake_objects(store).values() for line in data.splitlines() if line.startswith(b'{"_p"')]
     assert json.loads(line)["h"] == {"odd;base64": "/w==", "receivedat": "1793527200123", "txid": "a-000000001"}
+
+
+@pytest.fixture
+def secured(real, real_kafka):
+    """The same broker over TLS with user and password; the topic is the same one."""
+    facts = service("kafka")["secure"]
+    options = {
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": facts["certificate"],
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": facts["user"],
+        "sasl.password": facts["password"],
+    }
+    return real.with_changes(kafka_bootstrap=facts["bootstrap"], kafka_options=options, kafka_timeout_seconds=5)
+
+
+def test_a_broker_that_asks_for_tls_and_a_password_is_read_and_committed(secured, real_topic, real_kafka):
+    send(real_kafka.bootstrap, real_topic, fleet(60))
+    store = ObjectStore(secured.lake)
+    report = drain(secured, store, None)
+    assert report.records == 60
+    assert sum(lag.behind for lag in probe(secured)) == 0
+    assert audit(store, report.committed).ok
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"sasl.password": "not-the-one"}, "Authentication failed"),
+        ({"ssl.ca.location": ""}, "certificate verify failed"),
+    ],
+)
+def test_a_refused_password_or_certificate_is_named_and_never_shown(secured, changed, said):
+    wrong = secured.with_changes(kafka_options={k: v for k, v in (secured.kafka_options | changed).items() if v})
+    with pytest.raises(UserError, match=said) as raised:
+        probe(wrong)
+    for secret in (secured.kafka_options["sasl.password"], "not-the-one"):
+        assert secret not in str(raised.value)

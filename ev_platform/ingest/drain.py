@@ -196,8 +196,8 @@ class Drain(Steps):
                 batch = reader.read()
                 if batch and not self.report.messages:
                     self.report.lag_seconds = max(0.0, time.time() - batch[0].timestamp()[1] / 1000)
-                for message in batch:
-                    for flush in self.take(message, buffer, ledger):
+                for message, plain in self.look(batch):
+                    for flush in self.take(message, buffer, ledger, plain=plain):
                         self.start(flush, uploads)
                 self.settle(buffer, uploads, below=half)
                 self._progress(self.report.messages)

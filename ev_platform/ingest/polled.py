@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
-from ev_platform.ingest.record import encode_headers, unreadable
+from ev_platform.ingest.readable import unreadable
+from ev_platform.ingest.record import encode_headers
 from ev_platform.lake.layout import polled_object_name, temp_key, valid_vin
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
@@ -22,25 +21,16 @@ import orjson
 
 from ev_platform.ingest.event_time import EventTime, parse_event_time
 from ev_platform.ingest.protobuf import Binary, NotProtobufError, is_protobuf, read_binary
+from ev_platform.ingest.readable import unreadable
 from ev_platform.lake.layout import valid_vin
 
 CLOCK_AHEAD_MS = 5 * 60_000
 """An event may be this much later than the broker's timestamp; beyond it the vehicle's clock is wrong."""
 
-MAX_DEPTH = 64
-"""Deepest nesting of a payload: far beyond any vehicle message, far below every parser's limit."""
-
 MAX_ITEMS = 100_000
 """Most commas of a JSON payload, that is most values: some bytes of input must not become millions of rows."""
 
-_MANY_BRACKETS = 200
 _CACHE_LIMIT = 100_000
-_SUSPECT_DIGITS = b"0" * 200
-_SUSPECT_EXPONENT = b"0e000"
-_SHAPE = bytes({"[": 91, "{": 91, "E": 101, "e": 101}.get(chr(c), 48 if 48 <= c <= 57 else 32) for c in range(256))
-"""Brackets to "[", digits to "0", exponents to "e", everything else to a space."""
-_NOT_BRACKETS = bytes(c for c in range(256) if c not in b"[]{}")
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 class Reason(StrEnum):
@@ -116,8 +106,12 @@ class Router:
         self._max_bytes = max_bytes
         self._vins: dict[str, bytes] = {}
 
-    def route(self, message: Message) -> Record | Dead | None:
+    def route(self, message: Message, *, plain: bool = False) -> Record | Dead | None:
         """Route one message.
+
+        Args:
+            message: the message.
+            plain: what `readable.plain` says of its payload.
 
         Returns:
             Record, or Dead with the reason, or None for a tombstone (a message without a value).
@@ -128,7 +122,7 @@ class Router:
         if len(value) > self._max_bytes:
             return Dead(Reason.TOO_LARGE, f"{len(value)} bytes, at most {self._max_bytes}")
         binary = value[:1] != b"{" and is_protobuf(value)
-        found = _read_protobuf(message, value) if binary else _read_json(value)
+        found = _read_protobuf(message, value) if binary else _read_json(value, plain=plain)
         if isinstance(found, Dead):
             return found
         vin, created_at, event = found
@@ -160,10 +154,9 @@ class Router:
         return self._vins.setdefault(vin, vin.encode())
 
 
-def _read_json(value: bytes) -> tuple[str, str, EventTime | None] | Dead:
+def _read_json(value: bytes, *, plain: bool) -> tuple[str, str, EventTime | None] | Dead:
     """(vin, createdAt, event time) of a JSON payload, or why it cannot be read."""
-    problem = unreadable(value)
-    if problem is not None:
+    if not plain and (problem := unreadable(value)) is not None:
         return Dead(Reason.NOT_JSON, problem)
     if len(value) > MAX_ITEMS and value.count(b",") > MAX_ITEMS:
         return Dead(Reason.TOO_LARGE, f"{value.count(b',')} commas, at most {MAX_ITEMS}")
@@ -227,39 +220,6 @@ def _rare_headers(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str 
         except UnicodeDecodeError:
             found[f"{unique};base64"] = base64.b64encode(value or b"").decode()
     return found
-
-
-def unreadable(value: bytes) -> str | None:
-    """Why a payload that a partial decode would accept could not be read later; None when it can.
-
-    A partial decode skips the content of fields it does not want, and with it invalid UTF-8, numbers beyond a double
-    (1e400) and nesting too deep. Cheap tests find the suspects, a full parse decides about them.
-    """
-    if not value.isascii():
-        try:
-            value.decode()
-        except UnicodeDecodeError as error:
-            return f"not UTF-8 at byte {error.start}"
-    shape = value.translate(_SHAPE, b"+")
-    if shape.count(b"[") > _MANY_BRACKETS and _depth(value) > MAX_DEPTH:
-        return f"nested deeper than {MAX_DEPTH}, or brackets do not match"
-    if _SUSPECT_EXPONENT in shape or _SUSPECT_DIGITS in shape:
-        try:
-            orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            return str(error)[:200]
-    return None
-
-
-def _depth(value: bytes) -> int:
-    """Depth of nesting; 1 + MAX_DEPTH stands for everything deeper, and for brackets that do not match."""
-    brackets = _STRINGS.sub(b"", value).translate(None, _NOT_BRACKETS)
-    for depth in range(MAX_DEPTH + 1):
-        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if inner == brackets:
-            return MAX_DEPTH + 1 if brackets else depth
-        brackets = inner
-    return MAX_DEPTH + 1
 
 
 def _why_dead(value: bytes, error: str) -> Dead:

@@ -138,13 +138,13 @@ class Service(Steps):
         fitting = int(BATCH_BYTES / max(self._mean_bytes, 1.0))
         batch = self._client.consume(max(1, min(BATCH, fitting)), WAIT_SECONDS)
         self._mean_bytes = sum(map(len, batch)) / len(batch) if batch else self._mean_bytes
-        for message in batch:
+        for message, plain in self.look(batch):
             if message.error() is not None:
                 self._on_error(message)
                 continue
             place = (message.topic(), message.partition())
             if place in self.ledger.partitions and message.offset() >= self.buffer.next_position(place):
-                for flush in self.take(message, self.buffer, self.ledger):
+                for flush in self.take(message, self.buffer, self.ledger, plain=plain):
                     self.start(flush, self._uploads)
         self.figures.read(batch)
         for flush in self.buffer.due():

@@ -10,6 +10,7 @@ import gc
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from ev_platform.ingest.breaker import Breaker
 from ev_platform.ingest.buffer import DEAD, Flush, VehicleBuffer
@@ -17,6 +18,7 @@ from ev_platform.ingest.dead_letters import dead_line
 from ev_platform.ingest.event_time import DAY_MS, broker_day
 from ev_platform.ingest.gaps import encode_gap
 from ev_platform.ingest.offsets import Gap
+from ev_platform.ingest.readable import plain
 from ev_platform.ingest.receipts import Ledger
 from ev_platform.ingest.record import Message, Record, Router
 from ev_platform.ingest.report import DrainReport
@@ -49,11 +51,15 @@ class Steps:
         self._broker_day = (0, broker_day(0))
         self._router = Router(settings.start_day, settings.message_max_bytes)
 
-    def take(self, message: Message, buffer: VehicleBuffer, ledger: Ledger) -> Sequence[Flush]:
-        """Route one message into the buffer and the receipt."""
+    def look(self, batch: Sequence[Any]) -> Iterator[tuple[Any, bool]]:
+        """Messages of a batch, and what `take` must be told of each."""
+        return zip(batch, plain([message.value() or b"" for message in batch]), strict=True)
+
+    def take(self, message: Message, buffer: VehicleBuffer, ledger: Ledger, *, plain: bool = False) -> Sequence[Flush]:
+        """Route one message into the buffer and the receipt; `plain` as `look` says it."""
         place, offset, timestamp = (message.topic(), message.partition()), message.offset(), message.timestamp()[1]
         receipt = ledger.partitions[place]
-        routed = self._router.route(message)
+        routed = self._router.route(message, plain=plain)
         report = self.report
         report.messages += 1
         if self._only_day is not None and (not isinstance(routed, Record) or routed.day != self._only_day):

@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 
 from ev_platform.ingest.event_time import broker_day
-from ev_platform.ingest.record import CLOCK_AHEAD_MS, Dead, Message, Reason, Record, Router, raw_line, unreadable
+from ev_platform.ingest.readable import unreadable
+from ev_platform.ingest.record import CLOCK_AHEAD_MS, Dead, Message, Reason, Record, Router, raw_line
 from ev_platform.lake.layout import valid_device
 
 FIELDS = ("deviceId", "timeMili", "timestamp", "value", "variable", "alarmClass")
@@ -46,15 +47,14 @@ class TelematicsRouter(Router):
         self._first_day = start_day.isoformat()
         self._most_bytes = max_bytes
 
-    def route(self, message: Message) -> Record | Dead | None:
-        """Route one message: a record, or why not, or None for a tombstone."""
+    def route(self, message: Message, *, plain: bool = False) -> Record | Dead | None:
+        """Route one message: a record, or why not, or None for a tombstone; `plain` as for the vehicles' router."""
         value = message.value()
         if value is None:
             return None
         if len(value) > self._most_bytes:
             return Dead(Reason.TOO_LARGE, f"{len(value)} bytes, at most {self._most_bytes}")
-        problem = unreadable(value)
-        if problem is not None:
+        if not plain and (problem := unreadable(value)) is not None:
             return Dead(Reason.NOT_JSON, problem)
         try:
             reading = orjson.loads(value)

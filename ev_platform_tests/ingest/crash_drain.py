@@ -35,9 +35,9 @@ class CrashingDrain(Drain):
             if point == self.point and self._passed[point] == self.hit:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    def take(self, message, buffer, ledger):
+    def take(self, message, buffer, ledger, **told):
         self.passing("take")
-        return super().take(message, buffer, ledger)
+        return super().take(message, buffer, ledger, **told)
 
     def put(self, key, data):
         self.passing("before_put")

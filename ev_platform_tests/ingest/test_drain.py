@@ -163,8 +163,8 @@ def test_memory_is_bounded(cluster, settings, store, topic):
     most = []
 
     class Watched(Drain):
-        def take(self, message, buffer, ledger):
-            found = super().take(message, buffer, ledger)
+        def take(self, message, buffer, ledger, **told):
+            found = super().take(message, buffer, ledger, **told)
             most.append(buffer.open_bytes)
             return found
 

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ev_platform.ingest import record
-from ev_platform.ingest.record import Dead, Reason, Record, Router, encode_headers, unreadable
+from ev_platform.ingest.readable import unreadable
+from ev_platform.ingest.record import Dead, Reason, Record, Router, encode_headers
 from ev_platform.signals.tesla_schema import RECORDS, record_classes
 from ev_platform_tests.ingest.helpers import T0, FakeMessage, payload, vin
 

@@ -50,9 +50,9 @@ class Crashing:
 
     killer: Killer
 
-    def take(self, message, buffer, ledger):
+    def take(self, message, buffer, ledger, **told):
         self.killer.passing("take")
-        return super().take(message, buffer, ledger)
+        return super().take(message, buffer, ledger, **told)
 
     def put(self, key, data):
         self.killer.passing("before_put")

@@ -12,7 +12,8 @@ from ev_platform_tests.ingest.helpers import payload
 
 ODD = [
     b"1e400", b"1E+400", b"1e+0400", b"12.5e308", b"-1e999", b"9" * 320, b"1" * 199, b"1" * 200, b'"\xff"',
-    b"[" * 70 + b"]" * 70,     b"[[],[]" * 40, b'"Cell123"', b'"0e100"', b"1e-400", b"1.5e-05", b"2e22", b"NaN", b'"' + b"7" * 250 + b'"',
+    b"[" * 70 + b"]" * 70, b"[[],[]" * 40, b'"Cell123"', b'"0e100"', b"1e-400", b"1.5e-05", b"2e22", b"NaN",
+    b'"' + b"7" * 250 + b'"',
 ]  # fmt: skip
 """Values that are refused, or look much like one that is."""
 

@@ -162,12 +162,12 @@ def _growth_section() -> Section:
                 "GET / PUT": f"{run.value['files'] + 2 * run.value['put']} / {run.value['put']}",
             }
         )
-    one, _, _ = _compacted(GROWTH[0], fleet_day.MESSAGES_PER_OBJECT, 1)
+    one, _, _ = _compacted(GROWTH[-1], fleet_day.MESSAGES_PER_OBJECT, 1)
     growth = taken[-1][0].cpu_seconds / taken[0][0].cpu_seconds
     memory = taken[-1][0].peak_mb / taken[0][0].peak_mb
     peak = max(run.peak_mb for run, _ in taken)
     speed = taken[-1][1] / taken[-1][0].wall_seconds
-    pair = one.wall_seconds / taken[0][0].wall_seconds
+    pair = one.wall_seconds / taken[-1][0].wall_seconds
     return Section(
         "Compaction: a day, two processes",
         "Whole task on a folder, pool started within the time.",

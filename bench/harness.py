@@ -51,6 +51,13 @@ def _tree_cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
+def _end_fork_server() -> None:
+    """The processes of a pool are children of Python's fork server: their CPU counts here once that has ended."""
+    from multiprocessing.forkserver import _forkserver  # no public way to end it before the process does
+
+    _forkserver._stop()  # type: ignore[attr-defined]
+
+
 def _own_peak_kb() -> int:
     """Peak memory of this process. Linux hands `ru_maxrss` of the parent on through exec; VmHWM starts anew there."""
     try:
@@ -65,7 +72,9 @@ def _run(answer: Connection, work: Callable[..., Any], args: tuple[Any, ...], wa
         warm(*args)
     cpu, wall = _tree_cpu_seconds(), time.perf_counter()
     value = work(*args)
-    spent = Measured(_tree_cpu_seconds() - cpu, time.perf_counter() - wall, 0.0, value)
+    wall_seconds = time.perf_counter() - wall
+    _end_fork_server()
+    spent = Measured(_tree_cpu_seconds() - cpu, wall_seconds, 0.0, value)
     peak = max(_own_peak_kb(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
     answer.send(Measured(spent.cpu_seconds, spent.wall_seconds, peak, spent.value))
 

@@ -66,8 +66,10 @@ def add_chunk(rows: Rows, headers: Headers, lines: list[bytes], vin: str) -> tup
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     written = _encoder.encode(found)
-    if written != text and not (b": " in text and tight(text) in (written, tight(written))):
-        return None  # some number is spelled in another way, or keys stand in another order
+    if written != text:  # blanks between the tokens, or some number is spelled in another way, or keys in another order
+        narrow = tight(text)
+        if narrow != written and (narrow == text or narrow != tight(written)):
+            return None
     records = [line.d for line in found]
     vins = [record.vin for record in records]
     identity = _identity(found)

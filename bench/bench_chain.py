@@ -37,7 +37,11 @@ def _materialize(folder: str, groups: list[list[str]]) -> dict[str, int]:
             tags = {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
             how = {"partition_key": days[0]} if len(days) == 1 else {"tags": tags}
             done = dg.materialize(
-                [compressed, cleaned, segments, sessions], instance=instance, resources=resources, **how
+                [compressed, cleaned, segments, sessions],
+                instance=instance,
+                resources=resources,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                **how,
             )
             runs += done.success
     stop_pools()

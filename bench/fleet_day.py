@@ -21,7 +21,7 @@ from ev_platform.lake.tables import to_parquet
 from ev_platform.settings import Settings
 from ev_platform.simulate.scenario import Scenario
 
-FIRST = date(2026, 11, 2)
+FIRST = date(2026, 10, 1)
 DAY = FIRST.isoformat()
 LIVES = 25
 MESSAGES_PER_OBJECT = 1000

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from urllib.parse import quote
 
 import websockets
 
@@ -21,9 +20,12 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0"),
 )
-GROUPS = ",".join(f"global@global:{group}" for group in ("lake", "raw", "ref", "results"))
 PAGES = {
-    "asset-graph.png": (f"/asset-groups?expanded={quote(GROUPS)}", (2200, 1050)),
+    "asset-graph.png": ("/asset-groups", (1800, 1100)),
+    "vehicle-graph.png": (
+        "/assets/results/battery_health?view=lineage&lineageScope=upstream&lineageDepth=6",
+        (2000, 1000),
+    ),
     "partitions.png": ("/assets/lake/compressed?view=partitions&partition=2026-11-03", (1600, 1000)),
 }
 SETTLE_SECONDS = 12

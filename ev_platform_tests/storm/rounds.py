@@ -17,6 +17,9 @@ _MESSAGES = 120
 _REACHED_SECONDS = 15.0
 _FINISH_SECONDS = 180.0
 
+CONTROL_POINTS = {"CommitsWhatWasRead": "after_commit", "DrainsWhatWasRead": "before_put"}
+"""Where a victim that commits what it read must have lost something: lines committed, and in memory only."""
+
 _context = multiprocessing.get_context("forkserver")
 
 
@@ -65,10 +68,10 @@ class Storm:
 
     # -- rounds -------------------------------------------------------------------------------------------------------
 
-    def at_a_point(self, point: str) -> None:
-        """Dies at a step of ingest."""
+    def at_a_point(self, point: str, most: int = 0) -> None:
+        """Dies at a step of ingest, at one of its first passings."""
         self.world.produce(_MESSAGES)
-        most = {"take": 150, "before_put": 25, "after_put": 25}.get(point, 2)
+        most = most or {"take": 150, "before_put": 25, "after_put": 25}.get(point, 2)
         self.awaited(self.start(point=point, hit=self._chance.randint(1, most)), point)
 
     def at_random(self) -> None:
@@ -133,7 +136,9 @@ class Storm:
         second.join()
 
     def rounds(self) -> list[Callable[[], None]]:
-        """Every kind of round at every point, in an order of the seed's own."""
+        """Every kind of round at every point, in an order of the seed's own; of a control the one that must lose."""
+        if point := CONTROL_POINTS.get(self.kind):
+            return [lambda: self.at_a_point(point, most=1)]
         found: list[Callable[[], None]] = [lambda p=p: self.at_a_point(p) for p in INGEST_POINTS for _ in range(2)]
         found += [lambda p=p: self.compaction(p) for p in COMPACT_POINTS]
         found += [self.at_random, self.at_random, self.broker_down, self.broker_down, self.two_compactions]

@@ -29,9 +29,7 @@ class NominalModel:
 
     make: str
     words: frozenset[str]
-    chemistry: str
     usable_kwh: float
-    installed_kwh: float
     consumption_wh_per_km: float
     source: str
 
@@ -94,12 +92,11 @@ def nominal_models() -> tuple[NominalModel, ...]:
     found = []
     for number, row in enumerate(csv.DictReader(lines), start=2):
         try:
-            usable, installed = float(row["usable_kwh"]), float(row["installed_kwh"])
-            consumption, words = float(row["consumption_wh_per_km"]), frozenset(row["model"].lower().split())
-            if not (row["source"] and words and 0 < usable <= installed):
-                raise ValueError("source, model and usable ≤ installed capacity are needed")
-            make, chemistry = row["make"].lower(), row["chemistry"]
-            found.append(NominalModel(make, words, chemistry, usable, installed, consumption, row["source"]))
+            usable, consumption = float(row["usable_kwh"]), float(row["consumption_wh_per_km"])
+            words = frozenset(row["model"].lower().split())
+            if not (row["source"] and words and usable > 0 and consumption > 0):
+                raise ValueError("source, model, usable capacity and consumption are needed")
+            found.append(NominalModel(row["make"].lower(), words, usable, consumption, row["source"]))
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path.name}, data line {number}: {error}") from None
     return tuple(found)
@@ -116,7 +113,6 @@ def _fill_nominal(row: dict[str, object]) -> None:
     found = nominal(_text(row, "make"), _text(row, "model"), _text(row, "trim"))
     if found is None:
         return
-    row["chemistry"] = row.get("chemistry") or found.chemistry
     row["consumption_wh_per_km"] = row.get("consumption_wh_per_km") or found.consumption_wh_per_km
     if not row.get("usable_new_kwh"):
         row["usable_new_kwh"], row["reference_source"] = found.usable_kwh, f"nominal ({found.source})"

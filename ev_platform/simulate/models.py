@@ -50,7 +50,7 @@ _LFP = ((0, 120), (5, 170), (22, 168), (40, 115), (60, 82), (75, 58), (85, 46), 
 # A 250 kW post gives about 240 kW near empty and 90 kW at 52 % (TeslaLogger's samples); the rest is plausible.
 
 MODELS: tuple[EvModel, ...] = (
-    # Usable energy: EV Database; reserve: about 4.5 % of the total as owners read it from the BMS; masses: data sheets.
+    # Of the size of real cars, but the truth of a simulation: nobody looked these figures up; quote them nowhere.
     EvModel("Model 3 RWD", "Model3", "50", "LFP", 57.5, 2.6, 106, 0.020, 11.0, _LFP, 272, 1850, 0.51, 0.0085, 1.3, 0.9),
     EvModel("Model 3 LR", "Model3", "74D", "NMC", 75.0, 3.6, 96, 0.019, 11.0, _V3, 341, 1920, 0.51, 0.0088, 1.5, 1.1),
     EvModel("Model Y LR", "ModelY", "74D", "NMC", 75.0, 3.6, 96, 0.019, 11.0, _V3, 330, 2070, 0.61, 0.0090, 1.5, 1.1),

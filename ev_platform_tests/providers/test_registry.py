@@ -65,15 +65,16 @@ def test_nominal_figures_fill_what_the_file_left_out_with_their_source(tmp_path)
     file = tmp_path / "v.toml"
     file.write_text(TOML)
     (row,) = vehicle_registry(str(file), ObjectStore("memory://")).to_pylist()
-    assert (row["usable_new_kwh"], row["chemistry"]) == (75.0, "NMC")
-    assert row["reference_source"] == "nominal (EV Database: Tesla Model 3 Long Range)"
+    assert (row["usable_new_kwh"], row["chemistry"]) == (74.0, None)
+    assert row["reference_source"] == "nominal (Open EV Data: Tesla Model 3 LR)"
     file.write_text(TOML + "usable_new_kwh = 74.1\nreference_source = 'measured'\n")
     (row,) = vehicle_registry(str(file), ObjectStore("memory://")).to_pylist()
     assert (row["usable_new_kwh"], row["reference_source"]) == (74.1, "measured")
 
 
 def test_the_more_exact_model_wins_and_a_stranger_gets_nothing():
-    assert nominal("Renault", "Zoe", None).usable_kwh == 52.0
+    assert nominal("Renault", "Zoe", None) is None  # 22, 41 or 52 kWh
+    assert nominal("Renault", "Zoe", "R110 ZE50").usable_kwh == 52.0
     assert nominal("renault", "ZOE ZE40", None).usable_kwh == 41.0
     assert nominal("Volkswagen", "ID.3", "Pro S").usable_kwh == 77.0
     assert nominal("Renault", "Twingo", None) is None

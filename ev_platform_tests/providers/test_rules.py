@@ -301,6 +301,7 @@ CARELESS = {
 
 def test_every_row_has_a_careless_client():
     assert {(rule.provider, rule.name) for rule in RULES} == set(CARELESS)
+    assert all(rule.line > 0 and rule.source for rule in RULES)
 
 
 @pytest.mark.parametrize("row", RULES, ids=lambda rule: f"{rule.provider}-{rule.name}")

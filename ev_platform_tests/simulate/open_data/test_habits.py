@@ -36,7 +36,7 @@ def server():
 
 def test_the_table_and_the_proofs_are_the_same_list():
     assert [habit.name for habit in HABITS] == list(SEEN)
-    assert all(habit.facts for habit in HABITS)
+    assert all(habit.facts and habit.line > 0 for habit in HABITS)
 
 
 @pytest.mark.parametrize("name", [habit.name for habit in HABITS])

@@ -21,7 +21,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from ev_platform.defs.metadata import receipt_metadata, table_metadata
+from ev_platform.defs.metadata import plot_metadata, receipt_metadata, table_metadata
 from ev_platform.defs.platform import Platform
 from ev_platform.lake import layout
 from ev_platform.lake.store import ObjectStore
@@ -87,15 +87,17 @@ class ParquetIOManager(dg.IOManager):
         if isinstance(obj, Mapping) and all(dataclasses.is_dataclass(value) for value in obj.values()):
             self._receipts(context, obj, own or [])
         elif own is None:
-            context.add_output_metadata(self._write(context.asset_key, None, as_arrow(obj)))
+            table = as_arrow(obj)
+            made = self._write(context.asset_key, None, table)
+            context.add_output_metadata({**made, **plot_metadata(table, context.definition_metadata)})
         else:
             tables = obj if isinstance(obj, Mapping) else {own[0]: obj}
             if set(tables) != set(own):
                 raise ValueError(f"{context.asset_key.to_user_string()}: got tables for {sorted(tables)}, owns {own}")
             for partition in own:
-                _partition_metadata(
-                    context, partition, self._write(context.asset_key, partition, as_arrow(tables[partition]))
-                )
+                table = as_arrow(tables[partition])
+                made = self._write(context.asset_key, partition, table)
+                _partition_metadata(context, partition, {**made, **plot_metadata(table, context.definition_metadata)})
 
     def _receipts(self, context: dg.OutputContext, receipts: Mapping[str, object], own: Sequence[str]) -> None:
         for partition, receipt in receipts.items():

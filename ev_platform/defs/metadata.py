@@ -11,6 +11,8 @@ import pyarrow as pa
 
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 10
+PLOT_BARS = 12
+PLOT = "ev_platform/plot"
 
 
 def table_schema(schema: pa.Schema) -> dg.TableSchema:
@@ -30,6 +32,29 @@ def table_metadata(table: pa.Table, uri: str) -> dict[str, Any]:
         "dagster/uri": uri,
         "preview": dg.MetadataValue.md(markdown_table(table)),
     }
+
+
+def plot_metadata(table: pa.Table, definition: Mapping[str, Any]) -> dict[str, Any]:
+    """A small picture of a table, where its asset's metadata names one (`plot_of`); nothing for an empty table."""
+    asked = definition.get(PLOT)
+    if asked is None or not table.num_rows:
+        return {}
+    label, value, how = getattr(asked, "data", asked)  # Dagster wraps it on its way
+    return {"plot": dg.MetadataValue.md(bars(table, label, value, how))}
+
+
+def plot_of(label: str, value: str, how: str = "mean") -> dict[str, Any]:
+    """Metadata of an asset: bars of `value` per `label`; `how`: mean, sum, max or count (of rows)."""
+    return {PLOT: [label, value, how]}
+
+
+def bars(table: pa.Table, label: str, value: str, how: str) -> str:
+    """The largest groups of a table as a Markdown table with a bar each; null labels are left out."""
+    grouped = table.select(list(dict.fromkeys([label, value]))).group_by(label).aggregate([(value, how)])
+    rows = zip(grouped[label].to_pylist(), grouped[f"{value}_{how}"].to_pylist(), strict=True)
+    known = sorted(((n or 0.0, str(name)) for name, n in rows if name is not None), key=lambda row: (-row[0], row[1]))
+    title = f"{how} of {value} per {label}" if how != "count" else f"rows per {label}"
+    return f"{title}\n\n{mapping_table({name: n for n, name in known[:PLOT_BARS]})}"
 
 
 def markdown_table(table: pa.Table) -> str:

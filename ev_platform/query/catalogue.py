@@ -12,7 +12,15 @@ from enum import Enum
 
 import pyarrow as pa
 
-from ev_platform.lake import schemas, schemas_insights, schemas_market
+from ev_platform.energy import star
+from ev_platform.lake import (
+    schemas,
+    schemas_energy,
+    schemas_insights,
+    schemas_market,
+    schemas_results,
+    schemas_telematics,
+)
 from ev_platform.lake.layout import YEAR_AND_MONTH
 from ev_platform.signals import cleaned_schema
 
@@ -77,12 +85,52 @@ def tables() -> tuple[TableSpec, ...]:
         TableSpec("segments", schemas.SEGMENTS, Filing.DAY),
         TableSpec("results/sessions", schemas.SESSIONS, Filing.DAY),
         TableSpec("results/battery_health", schemas.BATTERY_HEALTH, Filing.MONTH),
+        *(TableSpec(f"results/{name}", schema, filing) for name, (schema, filing) in _RESULTS.items()),
         TableSpec("ref/vehicles", schemas.VEHICLES),
+        TableSpec("ref/tariffs", schemas_results.TARIFFS),
+        *(TableSpec(f"telematics/{name}", schema, Filing.DAY) for name, schema in _TELEMATICS.items()),
+        *(TableSpec(f"energy/{name}", schema, filing) for name, (schema, filing) in _ENERGY.items()),
         *(TableSpec(f"market/{name}", schema, _filing(f"market/{name}")) for name, schema in _MARKET.items()),
         *(TableSpec(f"insights/{name}", schema, filing) for name, (schema, filing) in _INSIGHTS.items()),
     )
 
 
+_RESULTS = {
+    "trips": (schemas_results.TRIPS, Filing.DAY),
+    "charging": (schemas_results.CHARGING, Filing.DAY),
+    "charge_curves": (schemas_results.CHARGE_CURVES, Filing.DAY),
+    "vampire_drain": (schemas_results.VAMPIRE_DRAIN, Filing.DAY),
+    "soc_histogram": (schemas_results.SOC_HISTOGRAM, Filing.DAY),
+    "range_estimates": (schemas_results.RANGE_ESTIMATES, Filing.DAY),
+    "data_quality": (schemas_results.DATA_QUALITY, Filing.DAY),
+    "cell_imbalance": (schemas_results.CELL_IMBALANCE, Filing.DAY),
+    "consumption_by_temperature": (schemas_results.CONSUMPTION_BY_TEMPERATURE, Filing.WHOLE),
+    "battery_health_filtered": (schemas_results.BATTERY_HEALTH_FILTERED, Filing.WHOLE),
+    "battery_degradation": (schemas_results.BATTERY_DEGRADATION, Filing.WHOLE),
+    "peer_percentiles": (schemas_results.PEER_PERCENTILES, Filing.WHOLE),
+    "vehicle_battery": (schemas_results.VEHICLE_BATTERY, Filing.WHOLE),
+}
+_TELEMATICS = {
+    "events": schemas_telematics.TELEMATICS_EVENTS,
+    "alarms": schemas_telematics.TELEMATICS_ALARMS,
+    "driving_style_daily": schemas_telematics.DRIVING_STYLE,
+}
+_ENERGY = {
+    "annual_address": (schemas_energy.ANNUAL_ADDRESS, Filing.YEAR),
+    "annual_commune": (schemas_energy.ANNUAL_PLACE, Filing.YEAR),
+    "annual_department": (schemas_energy.ANNUAL_PLACE, Filing.YEAR),
+    "annual_national": (schemas_energy.ANNUAL_ENERGY, Filing.YEAR),
+    "annual_region": (schemas_energy.ANNUAL_ENERGY, Filing.YEAR),
+    "vehicles_commune": (schemas_energy.VEHICLES_COMMUNE, Filing.YEAR),
+    "half_hour_national": (schemas_energy.HALF_HOUR, Filing.MONTH),
+    "half_hour_regional": (schemas_energy.HALF_HOUR, Filing.MONTH),
+    "grid_load_regional": (schemas_energy.GRID_LOAD_REGIONAL, Filing.DAY),
+    "grid_mix_national": (schemas_energy.GRID_MIX_NATIONAL, Filing.DAY),
+    "consumption_total_mean": (schemas_energy.CONSUMPTION_TOTAL_MEAN, Filing.YEAR),
+    "region": (star.REGION, Filing.MONTH),
+    "consumption": (star.CONSUMPTION, Filing.MONTH),
+    "coverage_rate": (star.COVERAGE_RATE, Filing.MONTH),
+}
 _MARKET = {
     "sales": schemas_market.SALES,
     "quarantine": schemas_market.QUARANTINE,

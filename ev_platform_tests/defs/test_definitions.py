@@ -10,6 +10,7 @@ import pytest
 import ev_platform
 from ev_platform.definitions import defs as load_definitions
 from ev_platform.providers.connect import PROVIDERS
+from ev_platform.query.catalogue import tables
 
 GOLDEN = Path(__file__).parent / "asset_graph.json"
 MOST_LINES = 15
@@ -44,6 +45,15 @@ def test_definitions_are_loadable(definitions):
 def test_the_asset_graph_is_the_contract(definitions):
     """A change here is a change for every user: write the new golden with care."""
     assert graph_of(definitions) == json.loads(GOLDEN.read_text())
+
+
+def test_every_table_with_a_schema_can_be_asked_in_sql(definitions):
+    """A table that the query engines do not know is one that nobody finds."""
+    graph = definitions.resolve_asset_graph()
+    shown = {key for key in graph.materializable_asset_keys if "dagster/column_schema" in graph.get(key).metadata}
+    folders = {"/".join(key.path).removeprefix("lake/") for key in shown}
+    assert folders - {table.folder for table in tables()} == set()
+    assert len(folders) > 40
 
 
 def test_every_asset_and_check_is_described_and_owned(definitions):
@@ -88,6 +98,7 @@ def test_schedules_and_sensors_run_without_being_toggled(definitions):
         assert (instigator.default_status in running) is (instigator.name not in off), instigator.name
     assert {s.name for s in repository.sensor_defs} == {
         "insights",
+        "insights_freshness",
         "kafka_lag",
         "late_data",
         "market_new_raw",

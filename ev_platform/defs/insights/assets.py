@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ev_platform.defs.lake.assets import CLEANED_KEY
 from ev_platform.defs.market.assets import MARKET_MODELS
-from ev_platform.defs.metadata import table_schema
+from ev_platform.defs.metadata import plot_of, table_schema
 from ev_platform.defs.partitions import BATCH, DAYS, DAYS_OF_MONTH, MONTHS
 from ev_platform.defs.platform import Platform
 from ev_platform.defs.ref.assets import VEHICLES_KEY
@@ -59,6 +59,17 @@ STYLE_DEPS = [STYLE_KEY] if deployed("telematics") else []
 SLOTS_OF_MONTH = dg.AssetDep(GRID_LOAD_KEY, partition_mapping=DAYS_OF_MONTH)
 
 
+PLOTS = {
+    GRID_LOAD_KEY: plot_of("region_code", "energy_kwh", "sum"),
+    FLEXIBILITY_KEY: plot_of("vin", "low_third_share"),
+    WINDOWS_KEY: plot_of("vin", "saved_co2_kg", "sum"),
+    VALUE_KEY: plot_of("vin", "value_ratio"),
+    PRESSURE_KEY: plot_of("adoption", "ev_share"),
+    VEHICLE_360_KEY: plot_of("vin", "soh_percent"),
+}
+"""Which picture of itself each table shows in the UI."""
+
+
 def insight(key: dg.AssetKey, schema: pa.Schema, deps: list[Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """Arguments of one asset of this group."""
     partitioned = {"backfill_policy": BATCH} if "partitions_def" in more else {}
@@ -68,7 +79,7 @@ def insight(key: dg.AssetKey, schema: pa.Schema, deps: list[Any], **more: Any) -
         "group_name": "insights",
         "kinds": {"parquet", "polars"},
         "owners": ["team:insights"],
-        "metadata": {"dagster/column_schema": table_schema(schema)},
+        "metadata": {"dagster/column_schema": table_schema(schema), **PLOTS[key]},
         **partitioned,
         **more,
     }

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from ev_platform.defs.metadata import table_schema
+from ev_platform.defs.metadata import plot_of, table_schema
 from ev_platform.defs.partitions import BATCH
 from ev_platform.defs.platform import Platform
 from ev_platform.lake.schemas_market import (
@@ -37,6 +37,19 @@ SNAPSHOT = "snapshot"
 """Metadata of what was made from a raw file: its key."""
 
 
+PLOTS = {
+    "sales": plot_of("make", "vin", "count"),
+    "quarantine": plot_of("reason", "reason", "count"),
+    "drift": plot_of("measure", "value", "max"),
+    "brand_peers": plot_of("make", "median_price_usd"),
+    "monthly_brand_trends": plot_of("month", "n_sales", "sum"),
+    "sales_by_state": plot_of("state", "n_sales", "sum"),
+    "price_by_model_year": plot_of("release_year", "price_over_mmr"),
+    "depreciation_models": plot_of("level", "cv_median_error"),
+}
+"""Which picture of itself each table shows in the UI."""
+
+
 def mart(name: str, schema: pa.Schema, deps: list[dg.AssetKey], **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """Arguments of one asset of this group."""
     return {
@@ -45,7 +58,7 @@ def mart(name: str, schema: pa.Schema, deps: list[dg.AssetKey], **more: Any) -> 
         "group_name": "market",
         "kinds": {"parquet", "polars"},
         "owners": ["team:market"],
-        "metadata": {"dagster/column_schema": table_schema(schema)},
+        "metadata": {"dagster/column_schema": table_schema(schema), **PLOTS.get(name, {})},
         **more,
     }
 

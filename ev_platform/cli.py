@@ -201,6 +201,18 @@ def explain(
     run_explain(load_settings(), vin, at, around)
 
 
+@app.command()
+def report(
+    vin: Annotated[str, typer.Argument(help="vehicle")],
+    out: Annotated[str, typer.Option(help="folder to write to")] = ".",
+) -> None:
+    """The battery report of one vehicle, HTML and PDF: health and its uncertainty, evidence, peers, verification id."""
+    from ev_platform.commands.report import run_report
+    from ev_platform.settings import load_settings
+
+    run_report(load_settings(), vin, out)
+
+
 def main() -> None:
     """Entry point: an error that a user can cause is one line on stderr, never a traceback."""
     try:

@@ -16,6 +16,9 @@ YESTERDAY_DUE = time(6, 30)
 FEW_MESSAGES = 100
 """Below this many messages an hour a rate of dead letters says nothing."""
 
+QUOTA = "quota:"
+"""Before a provider's name."""
+
 LAG, BROKER, DEAD_LETTERS, SENSOR, YESTERDAY = "lag", "broker", "dead_letters", "sensor", "yesterday"
 
 
@@ -57,3 +60,11 @@ def yesterday_missing(now: datetime, raw_days: Set[str], made_days: Set[str]) ->
         return None
     why = "its raw data wait" if yesterday in raw_days else "no raw data arrived for it"
     return Alert(YESTERDAY, f"{yesterday} is missing", f"lake/compressed has no {yesterday}: {why}.")
+
+
+def quota_nearly_used(provider: str, left: int, kept_back: int) -> Alert | None:
+    """Polls leave some requests of the day to what cannot wait; somebody uses those, too."""
+    if left >= kept_back:
+        return None
+    text = f"{left} requests of {provider} are left in these 24 hours; polls keep {kept_back} back. Who else asks?"
+    return Alert(f"{QUOTA}{provider}", f"The quota of {provider} is nearly used", text)

@@ -62,6 +62,20 @@ def missing_settings(settings: Settings, name: str) -> list[str]:
     return [f"EV_{field.upper()}" for field in fields if not getattr(settings, field)]
 
 
+DAILY_QUOTAS = {bmw.NAME: bmw.DAILY_REQUESTS}
+"""Requests a day that a provider allows; the others name none."""
+
+
+def quotas_left(settings: Settings, store: ObjectStore, clock: Clock | None = None) -> dict[str, int]:
+    """Requests left in the last 24 hours of each configured provider that counts them; asks nobody."""
+    clock = clock or SystemClock()
+    return {
+        name: Quota(store, name, limit, clock).left()
+        for name, limit in DAILY_QUOTAS.items()
+        if not missing_settings(settings, name)
+    }
+
+
 def access_for(settings: Settings, name: str, clock: Clock | None = None, per_minute: float | None = None) -> Access:
     """Session, token store, clock and options of a provider.
 

@@ -21,6 +21,7 @@ MADE = {"2026-11-03", "2026-11-04"}
             rules.sensor_standing_still(NOON - timedelta(minutes=11), NOON, 10),
         ),
         (rules.sensor_standing_still(None, NOON, 10), rules.broker_silent("no answer")),
+        (rules.quota_nearly_used("bmw", 4, 4), rules.quota_nearly_used("bmw", 3, 4)),
         (rules.yesterday_missing(NOON, MADE, MADE), rules.yesterday_missing(NOON, MADE, MADE - {"2026-11-04"})),
         (
             rules.yesterday_missing(NOON.replace(hour=6, minute=29), set(), {"2026-11-03"}),

@@ -29,6 +29,8 @@ from ev_platform.defs.platform import Platform
 from ev_platform.errors import UserError
 from ev_platform.ingest.lag import PartitionLag
 from ev_platform.ingest.offsets import Gap
+from ev_platform.lake.layout import provider_state_key
+from ev_platform.providers.http import SystemClock
 from ev_platform.settings import load_settings
 
 
@@ -260,3 +262,19 @@ def test_messages_that_expired_unread_are_told(inbox, caplog, platform):
     assert message["Subject"] == "31 messages lost: expired in Kafka"
     assert "tesla_V-3 offsets 10 to 39: expired before it was read" in message["Message"]
     assert "tesla_V-4 offsets 7 to 7" in caplog.text
+
+
+def test_a_quota_that_somebody_else_uses_up_is_told_until_it_is_free_again(instance, tmp_path):
+    settings = load_settings(
+        lake_url=str(tmp_path / "lake"), state_dir=tmp_path, bmw_url="http://127.0.0.1:1",
+        bmw_auth_url="http://127.0.0.1:1", bmw_client_id="x",
+    )  # fmt: skip
+    platform = Platform(settings)
+    now = SystemClock().now_ms()
+    for booked, key in ((46, []), (47, ["quota:bmw"])):
+        times = [now - 1000 * n for n in range(booked)]
+        platform.store.put(provider_state_key("bmw", "quota"), json.dumps({"booked_ms": times}).encode())
+        assert look(instance, platform) == key
+    platform.store.put(provider_state_key("bmw", "quota"), json.dumps({"booked_ms": [now - 2 * 86_400_000]}).encode())
+    assert look(instance, platform) == []
+    assert health.look_at_quotas(load_settings(lake_url=str(tmp_path / "lake")), platform.store) == {}

@@ -17,6 +17,9 @@ from ev_platform.defs.platform import Platform
 from ev_platform.defs.raw.assets import RAW_TESLA
 from ev_platform.errors import UserError
 from ev_platform.ingest.lag import probe
+from ev_platform.lake.store import ObjectStore
+from ev_platform.providers.connect import quotas_left
+from ev_platform.providers.quota import KEPT_BACK
 from ev_platform.settings import Settings
 
 SECONDS_BETWEEN_LOOKS = 300
@@ -66,6 +69,12 @@ def look_at_yesterday(instance: dg.DagsterInstance, now: datetime) -> Alert | No
     )
 
 
+def look_at_quotas(settings: Settings, store: ObjectStore) -> dict[str, Alert | None]:
+    """Key and alert of every configured provider whose requests a day are counted."""
+    left = quotas_left(settings, store)
+    return {f"{rules.QUOTA}{name}": rules.quota_nearly_used(name, n, KEPT_BACK) for name, n in left.items()}
+
+
 def look_at_checks(
     instance: dg.DagsterInstance, settings: Settings, keys: list[dg.AssetCheckKey]
 ) -> Iterator[tuple[str, Alert | None]]:
@@ -83,20 +92,22 @@ def look_at_checks(
 
 @dg.sensor(minimum_interval_seconds=SECONDS_BETWEEN_LOOKS, default_status=dg.DefaultSensorStatus.RUNNING)
 def platform_health(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
-    """Lag, dead letters, the sensor's ticks, yesterday and failed checks: tells what is wrong and what is over."""
+    """Lag, dead letters, the sensor's ticks, yesterday, quotas and failed checks: tells what is wrong, what is over."""
     now = datetime.now(UTC)
     instance, settings = context.instance, platform.settings
     graph = context.repository_def.asset_graph if context.repository_def else None
     checks = dict(look_at_checks(instance, settings, sorted(graph.asset_check_keys, key=str) if graph else []))
+    quotas = look_at_quotas(settings, platform.store)
     found = [
         *look_at_broker(settings),
         look_at_dead_letters(instance, settings, now),
         look_at_sensor(instance, settings, now),
         look_at_yesterday(instance, now),
+        *quotas.values(),
         *checks.values(),
     ]
     wrong = [alert for alert in found if alert is not None]
-    looked_at = {rules.LAG, rules.BROKER, rules.DEAD_LETTERS, rules.SENSOR, rules.YESTERDAY, *checks}
+    looked_at = {rules.LAG, rules.BROKER, rules.DEAD_LETTERS, rules.SENSOR, rules.YESTERDAY, *quotas, *checks}
     if rules.BROKER in {alert.key for alert in wrong}:
         looked_at -= {rules.LAG}  # nobody knows
     Alerts(settings, platform.store).update(looked_at, wrong, now)

@@ -1,7 +1,7 @@
 """The demo's mixed fleet: four manufacturers' APIs polled through Dagster, into the same table as the stream's cars.
 
 The providers are stand-in servers on this machine that refuse what the real ones refuse; the cars come from the same
-physics as the stream's. Two days, a poll of all providers every four hours; some cars are reported by two providers,
+physics as the stream's. Two days, a poll of all providers every six hours; some cars are reported by two providers,
 and must come out the same. A finished demo run again polls nothing.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ev_platform.lake.store import ObjectStore
 
 DAYS = 2
-POLL_HOURS = 4
+POLL_HOURS = 6
 TOLERANCES = {
     "soc_percent": 0.5001, "odometer_km": 0.5001, "estimated_range_km": 1.01, "outside_temp_c": 0.06,
     "charge_power_kw": 0.5001, "charge_limit_percent": 0.5001,

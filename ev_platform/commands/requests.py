@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +103,11 @@ class Requests:
         for key in sorted(self._repository.asset_graph.materializable_asset_keys):
             for partition in result.get_requested_partitions(key):
                 wanted[partition or ""].append(key)
-        for partition, keys in sorted(wanted.items()):
-            self.materialize(keys, partition or None)
+        for keys, partitions in _runs(wanted):
+            if len(partitions) == 1:
+                self.materialize(keys, partitions[0] or None)
+            else:
+                self.materialize_range(keys, partitions[0], partitions[-1])
         self._save_cursor(result.cursor)  # after the runs: a kill in between asks for them again
         return len(wanted)
 
@@ -181,6 +184,24 @@ class Requests:
         staged = self._cursor_file.with_suffix(".tmp")
         staged.write_text(json.dumps({"cursor": dg.serialize_value(cursor)}))
         staged.replace(self._cursor_file)
+
+
+def _runs(wanted: Mapping[str, list[dg.AssetKey]]) -> list[tuple[list[dg.AssetKey], list[str]]]:
+    """Keys and partitions of each run: consecutive days of the same assets go into one, as the daemon groups them."""
+    found: list[tuple[list[dg.AssetKey], list[str]]] = []
+    for partition, keys in sorted(wanted.items()):
+        if found and found[-1][0] == keys and _follows(found[-1][1][-1], partition):
+            found[-1][1].append(partition)
+        else:
+            found.append((keys, [partition]))
+    return found
+
+
+def _follows(day: str, other: str) -> bool:
+    try:
+        return date.fromisoformat(day) + timedelta(days=1) == date.fromisoformat(other)
+    except ValueError:  # months, and assets without partitions
+        return False
 
 
 def _first_error(result: dg.ExecuteInProcessResult) -> str:

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
 
     engine: Literal["local"] = "local"
     workers: int = Field(2, ge=1, description="processes of the local engine")
-    batch_vehicles: int = Field(50, ge=1, description="vehicles per work item")
+    batch_vehicles: int = Field(20, ge=1, description="vehicles per work item")
     shards: int = Field(1, ge=1, description="parts per day of a new lake; kept in ops/ afterwards")
 
     high_mobility_url: str = Field("https://api.high-mobility.com", description="or the sandbox's host")
@@ -227,6 +227,11 @@ class Settings(BaseSettings):
     def activate(self) -> None:
         """Make this process see exactly these settings, before it loads the definitions (they read them at import)."""
         os.environ.update(self.child_environment())
+
+
+def limit_polars_threads(threads: int) -> None:
+    """Threads that Polars will start in this process; it reads them once, at its first import."""
+    os.environ["POLARS_MAX_THREADS"] = str(threads)
 
 
 def _to_text(value: object) -> str:

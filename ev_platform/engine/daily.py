@@ -33,8 +33,10 @@ from ev_platform.transform.clean_tables import COUNTS
 
 CLEANING_TABLE = "results/cleaning"
 """What cleaning changed, nulled, dropped or flagged, per vehicle, rule and signal of a day."""
-CLEAN_COLUMNS = [name for name in COMPRESSED.names if name not in ("txid", "extra", "is_resend")]
+CLEAN_COLUMNS = [n for n in COMPRESSED.names if n not in ("txid", "extra", "is_resend", "kind", "source")]
 """Columns of compressed that cleaning reads."""
+CODED_COLUMNS = ("vin", "signal", "unit", "status", "provider", "text", "record_hash")
+"""Of these the strings with few distinct values, as a rule."""
 
 
 def clean_day(settings: Settings, store: ObjectStore, day: str) -> TableReceipt:
@@ -115,7 +117,7 @@ def _compressed(store: ObjectStore, day: str, vins: tuple[str, ...]) -> pa.Table
         if data is None:  # gone since it was listed: as if it had never been
             continue
         try:
-            tables.append(from_parquet(data, CLEAN_COLUMNS))
+            tables.append(from_parquet(data, CLEAN_COLUMNS, CODED_COLUMNS))
         except (pa.ArrowException, OSError) as error:
             raise TaskError(f"{day}: {key} cannot be read: {error}") from error
     return pa.concat_tables(tables) if tables else COMPRESSED.empty_table().select(CLEAN_COLUMNS)

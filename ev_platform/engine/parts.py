@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from ev_platform.engine.items import TaskError
 from ev_platform.lake.store import ObjectStore
 from ev_platform.lake.tables import ROW_GROUP_ROWS
+from ev_platform.transform import arrow
 
 
 class PartWriter:
@@ -109,7 +110,7 @@ def vehicle_batches(
             continue
         table = file.read_row_group(group, columns=present, use_threads=False)
         if vehicles is not None:
-            table = table.filter(pc.is_in(table["vin"], pa.array(vehicles, pa.string())))
+            table = table.filter(pc.is_in(table["vin"], arrow.from_strings(vehicles)))
         table = table if carry is None else pa.concat_tables([carry, table])
         starts = _vehicle_starts(table)
         ready = (len(starts) - 1) // batch_vehicles * batch_vehicles  # the last vehicle may go on in the next group
@@ -131,7 +132,7 @@ def _vehicle_starts(table: pa.Table) -> list[int]:
     if not len(table):
         return []
     vins = table["vin"].combine_chunks()
-    changes = np.asarray(pc.not_equal(vins.slice(1), vins.slice(0, len(vins) - 1)))
+    changes = arrow.bools(pc.not_equal(vins.slice(1), vins.slice(0, len(vins) - 1)))
     return [0, *(np.flatnonzero(changes) + 1).tolist()]
 
 

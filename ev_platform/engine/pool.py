@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from ev_platform.engine.items import TaskError, WorkItem, name_vehicles, runs_here
 from ev_platform.lake.store import ObjectStore
+from ev_platform.settings import limit_polars_threads
 
 Result = TypeVar("Result")
 
@@ -101,6 +102,7 @@ def prepare_worker() -> None:
     """Runs once in each worker process."""
     _die_with_parent()
     _use_one_thread()
+    _give_memory_back()
 
 
 def _die_with_parent() -> None:
@@ -116,22 +118,15 @@ def _die_with_parent() -> None:
 
 
 def _use_one_thread() -> None:
-    """One thread per library: the parallelism is the number of workers.
-
-    Polars counts the CPUs it may use once, at its first import, and has no other switch than an environment variable,
-    which only settings.py may touch. So the process is tied to one CPU for that moment and set free again (Linux; on
-    other systems Polars keeps its threads, which costs switching, not correctness).
-    """
+    """One thread per library: the parallelism is the number of workers. Polars is not imported for that."""
     import pyarrow as pa
 
     pa.set_cpu_count(1)
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
-    try:
-        import polars as pl
+    limit_polars_threads(1)
 
-        pl.thread_pool_size()
-    finally:
-        os.sched_setaffinity(0, allowed)
+
+def _give_memory_back() -> None:
+    """Arrow's own allocator keeps several times what it uses at once; a worker lives long and has neighbours."""
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())

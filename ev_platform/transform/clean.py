@@ -1,7 +1,7 @@
 """Clean: compressed (long, provider's own names and units) → cleaned (wide, canonical, SI units, flagged).
 
-Belongs here: the kernel's entry and the layout of its result. Values are in clean_values.py, rules in clean_rules.py,
-vocabulary in `ev_platform.signals`. Pure: Arrow in, Arrow out, any set of whole vehicles of one day.
+Belongs here: the kernel's entry and the layout of its result. From long to wide is in clean_widen.py, rules in
+clean_rules.py, vocabulary in `ev_platform.signals`. Pure: Arrow in, Arrow out, any set of whole vehicles of one day.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ev_platform.lake.schemas import TIME
 from ev_platform.signals import catalogue, cleaned_schema
+from ev_platform.transform import arrow
 from ev_platform.transform.clean_rules import apply_rules
 from ev_platform.transform.clean_tables import COUNTS, EVENTS, Wide
-from ev_platform.transform.clean_values import widen
-from ev_platform.transform.series import Bools, Floats, Ints
+from ev_platform.transform.clean_widen import widen
+from ev_platform.transform.series import Floats, Ints
 
 
 class Cleaned(NamedTuple):
@@ -49,16 +51,16 @@ def clean(compressed: pa.Table, vehicles: pa.Table, keep_events: bool = False) -
         return Cleaned(cleaned_schema().empty_table(), COUNTS.empty_table(), EVENTS.empty_table())
     wide = widen(compressed, keep_events)
     apply_rules(wide, vehicles)
-    order = np.lexsort((wide.provider, wide.time, wide.vin))
+    order = np.arange(len(wide.vin)) if len(wide.providers) == 1 else np.lexsort((wide.provider, wide.time, wide.vin))
     return Cleaned(_table(wide, order), wide.log.table(), wide.log.events())
 
 
 def _table(wide: Wide, order: Ints) -> pa.Table:
     rows = len(order)
     columns: dict[str, pa.Array] = {
-        "vin": _strings(wide.vin[order], wide.vins),
-        "time": pa.array(wide.time[order]).cast(pa.timestamp("us", tz="UTC")),
-        "provider": _strings(wide.provider[order], wide.providers),
+        "vin": arrow.from_codes(wide.vin[order], wide.vins),
+        "time": arrow.from_ints(wide.time[order], TIME),
+        "provider": arrow.from_codes(wide.provider[order], wide.providers),
         "quality": _quality(wide, order),
     }
     for signal in catalogue().signals.values():
@@ -66,25 +68,18 @@ def _table(wide: Wide, order: Ints) -> pa.Table:
         if signal.name not in wide.values:
             columns[signal.name] = pa.nulls(rows, kind)
             continue
-        values = wide.values[signal.name][order]
-        missing = np.isnan(values)
+        values = wide.values.pop(signal.name)[order]  # given up one by one: memory holds one table, not two
         if signal.kind == "double":
-            columns[signal.name] = pa.array(values, kind, mask=missing)
+            columns[signal.name] = arrow.from_floats(values)
         elif signal.kind == "boolean":
-            columns[signal.name] = pa.array(values == 1, kind, mask=missing)
+            columns[signal.name] = arrow.from_bools(values == 1, np.isnan(values))
         else:
-            columns[signal.name] = _strings(_label_codes(values, missing), wide.labels[signal.name])
+            columns[signal.name] = arrow.from_codes(_label_codes(values), wide.labels[signal.name])
     return pa.table([columns[name] for name in cleaned_schema().names], schema=cleaned_schema())
 
 
-def _label_codes(values: Floats, missing: Bools) -> Ints:
-    return np.where(missing, -1, np.nan_to_num(values)).astype(np.int64)
-
-
-def _strings(codes: Ints, words: list[str]) -> pa.Array:
-    """String array of codes into `words`; null for -1."""
-    indices = pa.array(codes, pa.int32(), mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string())).cast(pa.string())
+def _label_codes(values: Floats) -> Ints:
+    return np.where(np.isnan(values), -1, values).astype(np.int64)
 
 
 def _quality(wide: Wide, order: Ints) -> pa.Array:
@@ -98,5 +93,4 @@ def _quality(wide: Wide, order: Ints) -> pa.Array:
     at = np.concatenate([*empty, *(place[flagged] for _, flagged in wide.flags)])
     what = np.concatenate([*empty, *(np.full(len(flagged), number[text]) for text, flagged in wide.flags)])
     pairs = np.unique(np.stack([at, what], axis=1), axis=0)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(pairs[:, 0], minlength=rows))])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), _strings(pairs[:, 1], texts))
+    return arrow.from_lists(np.bincount(pairs[:, 0], minlength=rows), arrow.from_codes(pairs[:, 1], texts))

@@ -118,8 +118,7 @@ def _voltage_is_mid_pack(wide: Wide) -> Bools:
     """Rows whose voltage lies at the level that this vehicle shows today at SoC 20 % and above (held up to 30 s)."""
     voltage, groups = wide.values["pack_voltage_v"], wide.groups
     signal = catalogue().signals["pack_voltage_v"]
-    none = np.zeros(groups.rows, dtype=bool)
-    row = filled_row(~np.isnan(voltage), none, wide.time, groups, signal.fill_parked_s)
+    row = filled_row(~np.isnan(voltage), NONE, wide.time, groups, signal.fill_parked_s)
     held = take(voltage, row, np.nan)
     level = np.full(groups.rows, np.inf)
     for start in groups.starts.tolist():
@@ -278,10 +277,9 @@ def flag_stuck_soc(wide: Wide) -> None:
     """SoC repeated unchanged for more than 30 minutes while the pack gives or takes more than 3 kW in the median."""
     if not wide.has("soc_percent", "pack_voltage_v", "pack_current_a"):
         return
-    none = np.zeros(wide.groups.rows, dtype=bool)
     voltage = wide.values["pack_voltage_v"]
     limit = catalogue().signals["pack_voltage_v"].fill_parked_s
-    held = take(voltage, filled_row(~np.isnan(voltage), none, wide.time, wide.groups, limit), np.nan)
+    held = take(voltage, filled_row(~np.isnan(voltage), NONE, wide.time, wide.groups, limit), np.nan)
     power = np.abs(held * wide.values["pack_current_a"] / 1000)
     rows = []
     for first, last in _constant_spans(wide, "soc_percent"):

@@ -1,6 +1,6 @@
 """Tables under way in cleaning: mapped values (long), rows of one vehicle and time (wide), and what was changed.
 
-Belongs here: the shape of the data between the steps of cleaning. Not here: what is done to it (clean_values.py,
+Belongs here: the shape of the data between the steps of cleaning. Not here: what is done to it (clean_widen.py,
 clean_rules.py). Pure.
 """
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from ev_platform.lake.schemas import TIME
+from ev_platform.transform import arrow
 from ev_platform.transform.series import Bools, Floats, Groups, Ints
 
 OK, NULLED, INVALID = 0, 1, 2
@@ -39,8 +41,10 @@ class CountLog:
             for rule, signal, vehicles, time in self._events or []
             for vehicle, when in zip(vehicles.tolist(), time.tolist(), strict=True)
         )
-        columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
-        return pa.table([pa.array(c, f.type) for c, f in zip(columns, EVENTS, strict=True)], schema=EVENTS)
+        vins, times, rules, signals = zip(*rows, strict=True) if rows else ((), (), (), ())
+        times_us = arrow.from_ints(np.array(times, dtype=np.int64), TIME)
+        words = (arrow.from_words(column) for column in (rules, signals))
+        return pa.table([arrow.from_words(vins), times_us, *words], schema=EVENTS)
 
     def table(self) -> pa.Table:
         """vin, rule, signal, n: sorted, zero counts left out."""
@@ -50,8 +54,9 @@ class CountLog:
                 key = (self.vins[vehicle], rule, signal)
                 totals[key] = totals.get(key, 0) + int(counts[vehicle])
         rows = [(*key, n) for key, n in sorted(totals.items())]
-        columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
-        return pa.table([pa.array(c, f.type) for c, f in zip(columns, COUNTS, strict=True)], schema=COUNTS)
+        *words, n = zip(*rows, strict=True) if rows else ((), (), (), ())
+        counts = arrow.from_ints(np.array(n, dtype=np.int64))
+        return pa.table([*(arrow.from_words(column) for column in words), counts], schema=COUNTS)
 
 
 COUNTS = pa.schema(
@@ -67,7 +72,7 @@ COUNTS = pa.schema(
 EVENTS = pa.schema(
     [
         pa.field("vin", pa.string()),
-        pa.field("time", pa.timestamp("us", tz="UTC")),
+        pa.field("time", TIME),
         pa.field("rule", pa.string()),
         pa.field("signal", pa.string()),
     ]
@@ -76,21 +81,27 @@ EVENTS = pa.schema(
 
 
 @dataclass(slots=True)
-class Long:
-    """Mapped values, one per compressed row that has a canonical signal."""
+class Cells:
+    """Values of one column, sorted by the wide row (`place`) they belong to; `row` is that of compressed."""
 
-    vin: Ints
-    provider: Ints
-    time: Ints
-    column: Ints
+    row: Ints
+    place: Ints
     value: Floats
     state: Ints
-    row: Ints
     priority: Ints
 
-    def take(self, rows: Ints | Bools) -> Long:
+    @staticmethod
+    def joined(parts: list[Cells]) -> Cells:
+        """The cells of several signals as one column's."""
+        if len(parts) == 1:
+            return parts[0]
+        names = Cells.__slots__
+        whole = Cells(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        return whole.take(np.argsort(whole.place, kind="stable"))
+
+    def take(self, rows: Ints | Bools) -> Cells:
         """The chosen rows, in that order."""
-        return Long(*(getattr(self, name)[rows] for name in Long.__slots__))
+        return Cells(*(getattr(self, name)[rows] for name in Cells.__slots__))
 
 
 @dataclass(slots=True)
@@ -104,12 +115,12 @@ class Wide:
     provider: Ints
     time: Ints
     groups: Groups
-    values: dict[str, Floats]
-    invalid: dict[str, Bools]
-    labels: dict[str, list[str]]
     vins: list[str]
     providers: list[str]
     log: CountLog
+    values: dict[str, Floats] = field(default_factory=dict)
+    invalid: dict[str, Bools] = field(default_factory=dict)
+    labels: dict[str, list[str]] = field(default_factory=dict)
     flags: list[tuple[str, Ints]] = field(default_factory=list)
 
     def has(self, *names: str) -> bool:

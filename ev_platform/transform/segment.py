@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ev_platform.lake.schemas import SEGMENTS, TIME
+from ev_platform.lake.schemas import SEGMENTS
+from ev_platform.transform import arrow
 from ev_platform.transform.segment_frame import SEGMENT_COLUMNS, Frame, one_provider
 from ev_platform.transform.segment_measure import Measures, Pieces
 from ev_platform.transform.segment_rules import (
@@ -66,9 +66,9 @@ def segment(cleaned: pa.Table, day: str, vehicles: pa.Table) -> pa.Table:
 
 
 def _rows_of_day(cleaned: pa.Table, midnight: int) -> pa.Table:
-    first, end = pa.array([midnight, midnight + DAY_US]).cast(TIME)
-    inside = pc.and_(pc.greater_equal(cleaned["time"], first), pc.less(cleaned["time"], end))
-    return cleaned if pc.all(inside).as_py() else cleaned.filter(inside)
+    time = arrow.ints(cleaned["time"])
+    inside = (time >= midnight) & (time < midnight + DAY_US)
+    return cleaned if inside.all() else arrow.take(cleaned, np.flatnonzero(inside))
 
 
 def _usable(frame: Frame, vehicles: pa.Table) -> Floats:

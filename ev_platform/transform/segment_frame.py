@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ev_platform.signals import catalogue
+from ev_platform.transform import arrow
 from ev_platform.transform.segment_rules import CONTACT_S
 from ev_platform.transform.series import (
     Bools,
@@ -22,6 +22,7 @@ from ev_platform.transform.series import (
     Ints,
     filled_row,
     gap_before,
+    last_valid,
     string_codes,
     take,
 )
@@ -41,24 +42,22 @@ def one_provider(cleaned: pa.Table, vehicles: pa.Table) -> pa.Table:
 
     The registry's preferred provider if it sent anything, else the one with most rows (of equal ones the first name).
     """
-    rows = pl.DataFrame(cleaned.select(KEY))
-    counts = rows.group_by("vin", "provider").len()
-    if counts.height == rows["vin"].n_unique():
-        chosen = cleaned
-    else:
-        preferred = pl.DataFrame(vehicles.select(["vin", "provider"])).unique("vin")
-        best = (
-            counts.join(preferred, on="vin", how="left", suffix="_preferred")
-            .with_columns(is_preferred=pl.col("provider").eq_missing(pl.col("provider_preferred")))
-            .sort(["vin", "is_preferred", "len", "provider"], descending=[False, True, True, False])
-            .unique("vin", keep="first", maintain_order=True)
-        )
-        number = rows.with_row_index("row").join(best, on=["vin", "provider"], how="semi")
-        chosen = cleaned.take(number["row"].sort().to_arrow())
-    vin, _ = string_codes(chosen["vin"])
-    time = chosen["time"].cast(pa.int64()).to_numpy()
+    vin, vins = string_codes(cleaned["vin"])
+    provider, providers = string_codes(cleaned["provider"])
+    rows = np.bincount(vin * len(providers) + provider, minlength=len(vins) * len(providers))
+    rank = rows.reshape(len(vins), len(providers)).astype(np.float64)
+    if np.count_nonzero(rank) > len(vins):
+        preferred = dict(zip(vehicles["vin"].to_pylist(), vehicles["provider"].to_pylist(), strict=True))
+        wanted = np.array([[preferred.get(one) == name for name in providers] for one in vins], dtype=bool)
+        best = np.where(wanted & (rank > 0), np.inf, rank).argmax(axis=1)  # of equal ones the first
+        cleaned, vin = _rows(cleaned, vin, np.flatnonzero(provider == best[vin]))
+    time = arrow.ints(cleaned["time"])
     in_order = (vin[1:] > vin[:-1]) | ((vin[1:] == vin[:-1]) & (time[1:] >= time[:-1]))
-    return chosen if in_order.all() else chosen.take(pa.array(np.lexsort((time, vin))))
+    return cleaned if in_order.all() else _rows(cleaned, vin, np.lexsort((time, vin)))[0]
+
+
+def _rows(cleaned: pa.Table, vin: Ints, rows: Ints) -> tuple[pa.Table, Ints]:
+    return arrow.take(cleaned, rows), vin[rows]
 
 
 class Frame:
@@ -68,7 +67,7 @@ class Frame:
         self.table = cleaned
         self.rows: int = cleaned.num_rows
         self.vehicle, self.vins = string_codes(cleaned["vin"])
-        self.time: Ints = np.asarray(cleaned["time"].cast(pa.int64()).to_numpy(), dtype=np.int64)
+        self.time: Ints = arrow.ints(cleaned["time"])
         self.groups = Groups.of(self.vehicle)
         self.gap_before: Floats = gap_before(self.time, self.groups)
         gap_after = np.full(self.rows, np.inf)
@@ -78,9 +77,11 @@ class Frame:
         flags = cleaned["quality"].combine_chunks()
         marks = pc.dictionary_encode(pc.list_flatten(flags))
         self._marks: list[str] = marks.dictionary.to_pylist()
-        self._mark_code: Ints = marks.indices.to_numpy().astype(np.int64)
-        self._mark_row: Ints = pc.list_parent_indices(flags).to_numpy().astype(np.int64)
+        self._mark_code: Ints = arrow.indices(marks)
+        self._mark_row: Ints = arrow.ints(pc.list_parent_indices(flags))
         self._floats: dict[str, Floats] = {}
+        self._known: dict[str, Bools] = {}
+        self._held: dict[tuple[str, float], Ints] = {}
 
     def floats(self, name: str) -> Floats:
         """A numeric column, NaN where null."""
@@ -88,16 +89,18 @@ class Frame:
             column = self.table[name]
             if pa.types.is_boolean(column.type):
                 column = column.cast(pa.int8())
-            self._floats[name] = np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+            self._floats[name] = arrow.floats(column)
         return self._floats[name]
 
     def known(self, name: str) -> Bools:
         """Rows where a column was observed."""
-        return np.asarray(self.table[name].is_valid().to_numpy(), dtype=bool)
+        if name not in self._known:
+            self._known[name] = arrow.known(self.table[name])
+        return self._known[name]
 
     def one_of(self, name: str, words: tuple[str, ...]) -> Bools:
         """Rows where a word column was observed with one of these words."""
-        return np.asarray(pc.is_in(self.table[name], value_set=pa.array(words)).to_numpy(), dtype=bool)
+        return arrow.bools(pc.is_in(self.table[name], value_set=arrow.from_strings(words)))
 
     def marked(self, mark: str) -> Bools:
         """Rows whose `quality` holds this flag."""
@@ -106,14 +109,26 @@ class Frame:
             mask[self._mark_row[self._mark_code == self._marks.index(mark)]] = True
         return mask
 
+    @cached_property
+    def lost_row(self) -> Ints:
+        """At every row the latest one before which contact was lost."""
+        return last_valid(self.contact_lost, self.groups)
+
+    def stopped(self, mark: str) -> Ints:
+        """At every row the latest one that ends a fill: contact was lost before it, or it holds this flag."""
+        marked = self.marked(mark)
+        return np.maximum(self.lost_row, last_valid(marked, self.groups)) if marked.any() else self.lost_row
+
     def held_row(self, name: str, limit_s: float = np.inf) -> Ints:
         """Row whose observation of a state still holds: no `invalid` and no lost contact since, at most `limit_s` old.
 
         A feed that sends changes only says by its silence that a state has not changed, so within contact a state
         needs no age limit.
         """
-        stop = self.contact_lost | self.marked(f"invalid:{name}")
-        return filled_row(self.known(name), stop, self.time, self.groups, limit_s)
+        if (name, limit_s) not in self._held:
+            stopped = self.stopped(f"invalid:{name}")
+            self._held[name, limit_s] = filled_row(self.known(name), stopped, self.time, self.groups, limit_s)
+        return self._held[name, limit_s]
 
     def held(self, name: str, limit_s: float = np.inf) -> Floats:
         """Held values of a numeric or boolean column, NaN where nothing holds."""

@@ -131,7 +131,7 @@ def _driving(frame: Frame) -> Bools:
     moving = np.nan_to_num(frame.held("speed_kmh", speed_limit)) > MOVING_KMH
     rise = _odometer_rise(frame, in_gear | moving)
     says_gear = frame.known("gear") | frame.marked("invalid:gear")
-    gear_said = filled_row(says_gear, frame.contact_lost, frame.time, frame.groups, np.inf) != NONE
+    gear_said = filled_row(says_gear, frame.lost_row, frame.time, frame.groups) != NONE
     rolling = rise >= np.where(gear_said & ~in_gear, ODOMETER_OVERRULES_PARK_KM, ODOMETER_STEP_KM)
     standing = _long_standing(frame, in_gear & ~moving & ~rolling)
     return np.asarray((in_gear & ~standing) | moving | rolling, dtype=bool)
@@ -166,7 +166,7 @@ def _long_standing(frame: Frame, candidate: Bools) -> Bools:
     if not frame.known("speed_kmh").any():
         return np.zeros(frame.rows, dtype=bool)
     said = frame.known("speed_kmh") | frame.marked("invalid:speed_kmh")
-    row = filled_row(said, frame.contact_lost, frame.time, frame.groups, np.inf)
+    row = filled_row(said, frame.lost_row, frame.time, frame.groups)
     still = candidate & (row != NONE) & ~(take(frame.floats("speed_kmh"), row, np.nan) > MOVING_KMH)
     return _runs_longer_than(frame, still, DRIVE_PAUSE_S)
 
@@ -242,8 +242,7 @@ def _power_into_parked_pack(frame: Frame, driving: Bools) -> Bools:
     before = last_before(reading, frame.groups)
     after = next_row_valid(reading, frame.groups)
     confirmed = strong & ((take(strong, before, 0.0) == 1) | (take(strong, after, 0.0) == 1))
-    stop = frame.contact_lost | frame.marked("invalid:pack_current_a")
-    row = filled_row(reading, stop, frame.time, frame.groups, np.inf)
+    row = filled_row(reading, frame.stopped("invalid:pack_current_a"), frame.time, frame.groups)
     return np.asarray(take(confirmed, row, 0.0) == 1, dtype=bool)
 
 

@@ -5,11 +5,14 @@ Belongs here: what is said about a piece. Not here: how a figure is computed (se
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import pyarrow as pa
 
 from ev_platform.lake.schemas import SEGMENTS, TIME
 from ev_platform.signals import catalogue
+from ev_platform.transform import arrow
 from ev_platform.transform.segment_frame import Frame
 from ev_platform.transform.segment_measure import METHODS, NO_ENERGY, SOC, Measures, Pieces
 from ev_platform.transform.segment_rules import (
@@ -51,39 +54,34 @@ def piece_table(frame: Frame, found: States, pieces: Pieces, measures: Measures,
     outside = measures.mean_in_piece(frame.floats("outside_temp_c"), limits["outside_temp_c"].fill_parked_s)
     battery = measures.mean_in_piece(_battery_temp(frame), limits["battery_temp_max_c"].fill_parked_s)
     columns = {
-        "vin": [frame.vins[v] for v in frame.vehicle[pieces.first].tolist()],
-        "kind": [KINDS[k] for k in pieces.kind.tolist()],
-        "asleep": pieces.asleep,
-        "start": pa.array(frame.time[pieces.first]).cast(TIME),
-        "end": pa.array(frame.time[pieces.end]).cast(TIME),
-        "open_start": frame.groups.first[pieces.first] == pieces.first,
-        "open_end": pieces.last_of_vehicle,
-        "soc_start": nullable(measures.soc_start),
-        "soc_end": nullable(measures.soc_end),
-        "energy_kwh": nullable(measures.energy_kwh),
-        "energy_method": [METHODS[m] for m in measures.energy_method.tolist()],
-        "energy_method_reason": measures.energy_reason,
-        "distance_km": nullable(measures.distance_km),
-        "odometer_start_km": nullable(measures.odometer_start),
-        "odometer_end_km": nullable(measures.odometer_end),
-        "outside_temp_mean_c": nullable(outside),
-        "battery_temp_mean_c": nullable(battery),
-        "power_mean_kw": nullable(measures.power_mean_kw),
-        "power_max_kw": nullable(measures.power_peak_kw),
-        "charge_type": charge_types(np.where(pieces.kind == CHARGE, measures.is_dc(), np.nan)),
-        "inferred": notes["inferred"],
-        "truncated": truncated,
-        "n_samples": measures.samples(),
-        "gap_seconds": measures.longest_gap_s(),
-        "confidence": [confidence(set(names)) for names in reasons],
-        "reasons": reasons,
+        "vin": arrow.from_codes(frame.vehicle[pieces.first], frame.vins),
+        "kind": arrow.from_codes(pieces.kind, KINDS),
+        "asleep": arrow.from_bools(pieces.asleep),
+        "start": arrow.from_ints(frame.time[pieces.first], TIME),
+        "end": arrow.from_ints(frame.time[pieces.end], TIME),
+        "open_start": arrow.from_bools(frame.groups.first[pieces.first] == pieces.first),
+        "open_end": arrow.from_bools(pieces.last_of_vehicle),
+        "soc_start": arrow.from_floats(measures.soc_start),
+        "soc_end": arrow.from_floats(measures.soc_end),
+        "energy_kwh": arrow.from_floats(measures.energy_kwh),
+        "energy_method": arrow.from_codes(measures.energy_method, METHODS),
+        "energy_method_reason": arrow.from_words(measures.energy_reason),
+        "distance_km": arrow.from_floats(measures.distance_km),
+        "odometer_start_km": arrow.from_floats(measures.odometer_start),
+        "odometer_end_km": arrow.from_floats(measures.odometer_end),
+        "outside_temp_mean_c": arrow.from_floats(outside),
+        "battery_temp_mean_c": arrow.from_floats(battery),
+        "power_mean_kw": arrow.from_floats(measures.power_mean_kw),
+        "power_max_kw": arrow.from_floats(measures.power_peak_kw),
+        "charge_type": arrow.from_words(charge_types(np.where(pieces.kind == CHARGE, measures.is_dc(), np.nan))),
+        "inferred": arrow.from_bools(notes["inferred"]),
+        "truncated": arrow.from_bools(truncated),
+        "n_samples": arrow.from_ints(measures.samples()),
+        "gap_seconds": arrow.from_floats(measures.longest_gap_s()),
+        "confidence": arrow.from_floats(np.array([confidence(set(names)) for names in reasons])),
+        "reasons": arrow.from_lists([len(names) for names in reasons], arrow.from_words(chain.from_iterable(reasons))),
     }
-    return pa.table([pa.array(columns[f.name], f.type) for f in SEGMENTS], schema=SEGMENTS)
-
-
-def nullable(values: Floats) -> pa.Array:
-    """Doubles, null for NaN."""
-    return pa.array(values, pa.float64(), mask=np.isnan(values))
+    return pa.table([columns[name] for name in SEGMENTS.names], schema=SEGMENTS)
 
 
 def charge_types(dc: Floats) -> list[str | None]:

@@ -16,9 +16,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from ev_platform.transform import arrow
+
+Floats = arrow.Floats
+Ints = arrow.Ints
+Bools = arrow.Bools
 
 NONE = -1
 """Row number that stands for "there is none"."""
@@ -31,6 +33,8 @@ class Groups:
     starts: Ints
     first: Ints
     last: Ints
+    here: Ints
+    """The number of every row."""
 
     @property
     def rows(self) -> int:
@@ -48,19 +52,19 @@ class Groups:
             new[0] = True
         starts = np.flatnonzero(new)
         lengths = np.diff(np.append(starts, rows))
-        return Groups(starts, np.repeat(starts, lengths), np.repeat(starts + lengths - 1, lengths))
+        return Groups(starts, np.repeat(starts, lengths), np.repeat(starts + lengths - 1, lengths), np.arange(rows))
 
 
 def last_valid(valid: Bools, groups: Groups) -> Ints:
     """For every row the latest row at or before it, in its group, where `valid`; NONE where there is none."""
-    rows = np.maximum.accumulate(np.where(valid, np.arange(groups.rows), NONE))
+    rows = np.maximum.accumulate(np.where(valid, groups.here, NONE))
     return np.where(rows >= groups.first, rows, NONE)
 
 
 def next_valid(valid: Bools, groups: Groups) -> Ints:
     """For every row the earliest row at or after it, in its group, where `valid`; NONE where there is none."""
     far = groups.rows
-    rows = np.minimum.accumulate(np.where(valid, np.arange(groups.rows), far)[::-1])[::-1]
+    rows = np.minimum.accumulate(np.where(valid, groups.here, far)[::-1])[::-1]
     return np.where(rows <= groups.last, rows, NONE)
 
 
@@ -95,15 +99,18 @@ def seconds_between(time: Ints, earlier: Ints, later: Ints) -> Floats:
     return np.where(known, (time[later] - time[earlier]) / 1e6, np.inf)
 
 
-def filled_row(valid: Bools, stop: Bools, time: Ints, groups: Groups, limit_s: float | Floats) -> Ints:
-    """Row whose observation stands in at every row: the latest valid one, at most `limit_s` old, no `stop` since.
+def filled_row(valid: Bools, stopped: Ints | int, time: Ints, groups: Groups, limit_s: float = np.inf) -> Ints:
+    """Row whose observation stands in at every row: the latest valid one, at most `limit_s` old, no stop since.
 
-    `stop` marks rows that end a fill (the provider said "invalid", contact was lost before the row, a cut).
-    A row that is both valid and a stop starts a new fill with its own value.
+    `stopped` is the row of the latest stop (`last_valid` of the rows that end a fill: the provider said "invalid",
+    contact was lost before the row, a cut), or NONE. A row that is both valid and a stop starts a new fill with its own
+    value.
     """
     rows = last_valid(valid, groups)
-    age = seconds_between(time, rows, np.arange(groups.rows))
-    return np.where((age <= limit_s) & (last_valid(stop, groups) <= rows), rows, NONE)
+    holds = stopped <= rows
+    if limit_s < np.inf:
+        holds &= time - time[rows] <= limit_s * 1e6
+    return np.where(holds, rows, NONE)
 
 
 def gap_before(time: Ints, groups: Groups) -> Floats:
@@ -170,5 +177,5 @@ def string_codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     rank = np.empty(len(words) + 1, dtype=np.int64)
     rank[np.array(order, dtype=np.int64)] = np.arange(len(words))
     rank[-1] = -1
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes = arrow.indices(encoded)
     return rank[codes], [words[i] for i in order]

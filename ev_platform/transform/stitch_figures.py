@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ev_platform.lake.schemas import SESSIONS, TIME
+from ev_platform.transform.arrow import from_floats
 from ev_platform.transform.segment_measure import METHODS, NO_ENERGY, SOC
 from ev_platform.transform.segment_rules import (
     CONTACT_S,
@@ -25,7 +26,7 @@ from ev_platform.transform.segment_rules import (
     confidence,
     nothing_missed,
 )
-from ev_platform.transform.segment_table import charge_types, nullable
+from ev_platform.transform.segment_table import charge_types
 from ev_platform.transform.series import Bools, Floats, Ints, max_runs, sum_runs
 from ev_platform.transform.stitch_items import Items, Texts
 
@@ -166,18 +167,18 @@ def session_table(items: Items, vins: list[str], label: Ints, number: Ints) -> p
         "asleep": items.asleep[s.first] & (s.kind == IDLE),
         "start": pa.array(start).cast(TIME),
         "end": pa.array(items.end[s.last]).cast(TIME),
-        "soc_start": nullable(soc_start),
-        "soc_end": nullable(soc_end),
-        "energy_kwh": nullable(kwh),
+        "soc_start": from_floats(soc_start),
+        "soc_end": from_floats(soc_end),
+        "energy_kwh": from_floats(kwh),
         "energy_method": [METHODS[m] for m in method.tolist()],
         "energy_method_reason": why.tolist(),
-        "distance_km": nullable(s.distance()),
-        "odometer_start_km": nullable(odometer_start),
-        "odometer_end_km": nullable(odometer_end),
-        "outside_temp_mean_c": nullable(s.mean(items.outside)),
-        "battery_temp_mean_c": nullable(s.mean(items.battery)),
-        "power_mean_kw": nullable(s.mean(items.power_mean)),
-        "power_max_kw": nullable(max_runs(items.power_max, s.first)),
+        "distance_km": from_floats(s.distance()),
+        "odometer_start_km": from_floats(odometer_start),
+        "odometer_end_km": from_floats(odometer_end),
+        "outside_temp_mean_c": from_floats(s.mean(items.outside)),
+        "battery_temp_mean_c": from_floats(s.mean(items.battery)),
+        "power_mean_kw": from_floats(s.mean(items.power_mean)),
+        "power_max_kw": from_floats(max_runs(items.power_max, s.first)),
         "charge_type": charge_types(np.where(s.kind == KINDS.index("charge"), max_runs(items.dc, s.first), np.nan)),
         "inferred": notes["inferred"],
         "truncated": notes["inferred"] | notes["begin_not_seen"] | notes["end_not_seen"],

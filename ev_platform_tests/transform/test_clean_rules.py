@@ -8,7 +8,7 @@ import pytest
 from ev_platform.lake.schemas import COMPRESSED, VEHICLES
 from ev_platform.signals import cleaned_schema, load_catalogue
 from ev_platform.signals.catalogue import DIRECTORY
-from ev_platform.transform import clean_values
+from ev_platform.transform import clean_widen
 from ev_platform.transform.clean import COUNTS, clean
 from ev_platform_tests.transform import oracle_clean
 from ev_platform_tests.transform.fleet import (
@@ -274,7 +274,7 @@ def test_the_first_line_of_the_mapping_wins_over_later_ones(tmp_path, monkeypatc
     shutil.copytree(DIRECTORY, copy, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     tesla = copy / "providers" / "tesla.csv"
     tesla.write_text(tesla.read_text() + "OtherSoc,soc_percent,fraction,,,\n")
-    monkeypatch.setattr(clean_values, "catalogue", lambda: load_catalogue(copy))
+    monkeypatch.setattr(clean_widen, "catalogue", lambda: load_catalogue(copy))
     life = life_of((0, {"Soc": 70.0}), (10, {"OtherSoc": 0.69}))
     life.messages.append(Message(NOON, {"OtherSoc": 0.1}, offset=7, source_ts=NOON // 1000 + 60_000))
     assert clean(compressed([life]), vehicles([life])).table["soc_percent"].to_pylist() == [70.0, 69.0]

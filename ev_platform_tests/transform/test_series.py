@@ -54,7 +54,7 @@ def test_last_and_next_valid(frame):
 def test_bounded_fill(frame, limit):
     keys, valid, stop, time, _ = frame
     groups = Groups.of(keys)
-    found = filled_row(valid, stop, time, groups, float(limit))
+    found = filled_row(valid, last_valid(stop, groups), time, groups, float(limit))
     for i in range(len(keys)):
         wanted = NONE
         for j in range(i, -1, -1):

@@ -213,6 +213,17 @@ def report(
     run_report(load_settings(), vin, out)
 
 
+@app.command()
+def dashboard(
+    address: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+) -> None:
+    """The pages that people look at, on EV_DASHBOARD_PORT; needs the extra `dashboard`."""
+    from ev_platform.commands.dashboard import run_dashboard
+    from ev_platform.settings import load_settings
+
+    run_dashboard(load_settings(), address)
+
+
 def main() -> None:
     """Entry point: an error that a user can cause is one line on stderr, never a traceback."""
     try:

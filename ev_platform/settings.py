@@ -126,6 +126,7 @@ class Settings(BaseSettings):
         None, validation_alias=FOREIGN["aws_endpoint_url"], description="read by S3 clients"
     )
     ui_port: int = Field(3000, ge=1, le=65535)
+    dashboard_port: int = Field(8501, ge=1, le=65535)
 
     market_csv: str = Field("", description="local copy of the sales file; empty: from Kaggle")
     market_dataset: str = Field("syedanwarafridi/vehicle-sales-data", description="owner/dataset on Kaggle")

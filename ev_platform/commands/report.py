@@ -1,18 +1,16 @@
-"""`ev report VIN`: reads the vehicle's rows of the result tables, and writes the report as HTML and PDF."""
+"""`ev report VIN`: writes the report as HTML and PDF into a folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 
 from ev_platform.errors import UserError
 from ev_platform.lake.layout import valid_vin
 from ev_platform.lake.store import ObjectStore
-from ev_platform.report.content import TABLES, NoReportError, Report, build
 from ev_platform.report.html import to_html
+from ev_platform.report.lake import report_of
 from ev_platform.report.pdf import to_pdf
 from ev_platform.settings import Settings
 
@@ -38,25 +36,3 @@ def run_report(settings: Settings, vin: str, folder: str) -> None:
     health = report.health
     console.print(f"{health.soh_percent:.1f} % ± {health.soh_sd:.1f}" if health else f"no number: {report.why_not}")
     console.print(f"verification {report.verification}", soft_wrap=True)
-
-
-def report_of(store: ObjectStore, vin: str) -> Report:
-    """The report from the lake's tables as they are now.
-
-    Raises:
-        UserError: nothing is known of the vehicle.
-    """
-    try:
-        return build(vin, {name: vehicle_rows(store, name, vin) for name in TABLES})
-    except NoReportError as error:
-        raise UserError(str(error)) from None
-
-
-def vehicle_rows(store: ObjectStore, table: str, vin: str) -> pa.Table:
-    """All rows of one vehicle in a table, whatever its partitions; an empty table when there are none."""
-    found = [
-        pq.read_table(pa.BufferReader(data), filters=[("vin", "=", vin)], use_threads=False)
-        for _, data in store.get_many([key for key in store.keys(table) if key.endswith(".parquet")])
-        if data is not None
-    ]
-    return pa.concat_tables(found) if found else pa.table({"vin": pa.array([], pa.string())})

@@ -19,6 +19,7 @@ import pyarrow.csv as pacsv
 from rich.console import Console
 
 from ev_platform.commands.child import start_child, stop_child
+from ev_platform.commands.dashboard import dashboard_command, installed
 from ev_platform.commands.demo import FIRST_DAY, demo_scenario
 from ev_platform.commands.instance import exclusive, laptop_instance, open_instance, shared_lake
 from ev_platform.errors import UserError
@@ -80,7 +81,10 @@ def _prepare(settings: Settings) -> None:
 
 
 def _print_addresses(console: Console, settings: Settings, scenario: Scenario | None) -> None:
-    rows = {"Dagster UI (Dagit)": f"http://127.0.0.1:{settings.ui_port}", "lake": settings.lake}
+    rows = {"Dagster UI (Dagit)": f"http://127.0.0.1:{settings.ui_port}"}
+    without = "not installed: pip install --require-hashes -r requirements-dashboard.lock"
+    rows["dashboard"] = f"http://127.0.0.1:{settings.dashboard_port}" if installed() else without
+    rows["lake"] = settings.lake
     rows |= {"logs": f"{settings.state_dir}/logs", "Kafka": settings.kafka_bootstrap}
     if scenario is not None:
         rows["simulated fleet"] = f"{scenario.vehicles} vehicles on topic {scenario.topic}"
@@ -117,6 +121,8 @@ def _commands(settings: Settings, scenario: Scenario | None) -> dict[str, list[s
         "daemon": [*python, "dagster._daemon", "run", *module],
     }
     commands["telematics"] = [*python, "ev_platform.cli", "telematics", "live", "--every", "2"]
+    if installed():
+        commands["dashboard"] = dashboard_command(settings)
     if scenario is not None:
         day = scenario.first_day.isoformat()
         fleet = ["--from", day, "--seed", str(scenario.seed), "--vehicles", str(scenario.vehicles), "--real-time"]

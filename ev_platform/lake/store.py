@@ -164,6 +164,15 @@ class ObjectStore:
         self.requests.add("LIST", max(1, len(pages)))
         return sorted(path for page in pages for path in page if not path.startswith(_LOCKS))
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Bytes of every object below a folder, by key; the listing tells them."""
+        found: dict[str, int] = {}
+        for pages, page in enumerate(obstore.list(self._store, prefix, chunk_size=_PAGE)):
+            self.requests.add("LIST", int(pages > 0))
+            found |= {meta["path"]: meta["size"] for meta in page if not meta["path"].startswith(_LOCKS)}
+        self.requests.add("LIST")
+        return dict(sorted(found.items()))
+
     def list_folders(self, prefix: str) -> list[str]:
         """Names of the folders directly below a folder, sorted."""
         found = obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]

@@ -23,6 +23,7 @@ from ev_platform.lake import (
 )
 from ev_platform.lake.layout import YEAR_AND_MONTH
 from ev_platform.signals import cleaned_schema
+from ev_platform.transform.clean_tables import COUNTS
 
 
 class Filing(Enum):
@@ -104,6 +105,7 @@ _RESULTS = {
     "range_estimates": (schemas_results.RANGE_ESTIMATES, Filing.DAY),
     "data_quality": (schemas_results.DATA_QUALITY, Filing.DAY),
     "cell_imbalance": (schemas_results.CELL_IMBALANCE, Filing.DAY),
+    "cleaning": (COUNTS, Filing.DAY),
     "consumption_by_temperature": (schemas_results.CONSUMPTION_BY_TEMPERATURE, Filing.WHOLE),
     "battery_health_filtered": (schemas_results.BATTERY_HEALTH_FILTERED, Filing.WHOLE),
     "battery_degradation": (schemas_results.BATTERY_DEGRADATION, Filing.WHOLE),

@@ -59,15 +59,19 @@ class CountLog:
         return pa.table([*(arrow.from_words(column) for column in words), counts], schema=COUNTS)
 
 
+def _field(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
+    return pa.field(name, kind, metadata={"description": meaning})
+
+
 COUNTS = pa.schema(
     [
-        pa.field("vin", pa.string()),
-        pa.field("rule", pa.string()),
-        pa.field("signal", pa.string()),
-        pa.field("n", pa.int64()),
+        _field("vin", pa.string(), "vehicle identification number"),
+        _field("rule", pa.string(), "what happened: range, spike, repeat, unmapped, …"),
+        _field("signal", pa.string(), "the canonical name, or the provider's own where it has none"),
+        _field("n", pa.int64(), "values that were changed, nulled, dropped or flagged"),
     ]
 )
-"""Cleaning counts. `signal` is the canonical name, or the provider's own where it has none."""
+"""Cleaning counts, results/cleaning: one row per vehicle, rule and signal of a day."""
 
 EVENTS = pa.schema(
     [

@@ -11,7 +11,7 @@ from html import unescape
 import pyarrow as pa
 import pytest
 
-from ev_platform.commands.report import report_of, run_report
+from ev_platform.commands.report import run_report
 from ev_platform.errors import UserError
 from ev_platform.lake import layout
 from ev_platform.lake.schemas import BATTERY_HEALTH
@@ -28,6 +28,7 @@ from ev_platform.lake.tables import to_parquet
 from ev_platform.report.content import REASONS, NoReportError, build
 from ev_platform.report.drawing import HEIGHT, WIDTH, curve
 from ev_platform.report.html import to_html
+from ev_platform.report.lake import report_of
 from ev_platform.report.pdf import to_pdf
 from ev_platform.settings import load_settings
 

@@ -1,0 +1,92 @@
+"""Page Vehicle: one battery, with all the evidence behind its number; charges, trips, parking; the report.
+
+Belongs here: the choice of vehicle, its head, the report button, the list of views. Views are in vehicle_views.py.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from ev_platform.dashboard import period, questions, source, vehicle_views
+from ev_platform.dashboard.parts import NOTHING, empty, figures, say, title, with_sd
+from ev_platform.report.html import to_html
+from ev_platform.report.lake import report_of
+from ev_platform.report.pdf import to_pdf
+
+VIEWS = {
+    "Battery health": vehicle_views.health,
+    "Charging": vehicle_views.charging,
+    "Driving": vehicle_views.driving,
+    "Timeline": vehicle_views.timeline,
+    "Parking": vehicle_views.parking,
+}
+
+
+def page() -> None:
+    """The page."""
+    title("Vehicle", "One battery: what it can still do, how sure that is, and what it was put through.")
+    cars = source.ask(questions.VINS)
+    if cars.empty:
+        empty("There is no vehicle with results yet.", "make demo")
+        return
+    left, right = st.columns([3, 2])
+    vin = left.selectbox("Vehicle", list(cars["vin"]), key="vin", bind="query-params")
+    with right:
+        span = period.choose(source.from_lake(period.newest_day), "quarter")
+    head = source.ask(questions.VEHICLE, vin)
+    if head.empty or span is None:
+        empty(f"There is nothing about {vin} yet.", "ev run --from FIRST_DAY --to LAST_DAY")
+        return
+    car = head.iloc[0]
+    st.caption(", ".join(filter(None, (_text(car[name]) for name in ("make", "model", "chemistry")))))
+    _head(car)
+    _report(vin)
+    for tab, view in zip(
+        st.tabs(list(VIEWS), key="view", bind="query-params", on_change="rerun"), VIEWS.values(), strict=True
+    ):
+        if tab.open:
+            with tab:
+                view(vin, car, span)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _head(car: pd.Series) -> None:
+    health = with_sd(car["soh_percent"], car["soh_sd"], "%")
+    low, high = say(car["soh_low_percent"]), say(car["soh_high_percent"])
+    figures(
+        {
+            "State of health": (health, f"of new, ± one standard deviation; 95 % between {low} and {high} %"),
+            "Usable now": (with_sd(car["capacity_kwh"], car["capacity_sd_kwh"], "kWh"), "energy at full charge"),
+            "Usable when new": (say(car["reference_capacity_kwh"], "kWh"), str(car["reference_source"] or NOTHING)),
+            "In 12 months": (say(car["soh_in_12_months_percent"], "%"), "forecast, as its model's fleet fades"),
+            "Full cycles": (say(car["equivalent_full_cycles"], "", 0), "equivalent, over its life"),
+            "Odometer": (say(car["odometer_km"], "km", 0), "newest"),
+            "Data complete": (say(car["completeness_percent"], "%", 0), "mean coverage of the last 30 days seen"),
+        }
+    )
+    reasons = list(car["reasons"]) if car["reasons"] is not None else []
+    if pd.isna(car["soh_percent"]):
+        st.warning("No number is published: " + (", ".join(reasons) or "too little was seen"), icon=":material/help:")
+    elif reasons:
+        st.caption("Mind: " + ", ".join(reasons))
+    if car["needs_full_charge"]:
+        st.warning("This LFP battery was not charged full for long: its state of charge may be wrong.")
+
+
+def _report(vin: str) -> None:
+    """One button that makes the report, then one download per form."""
+    left, middle, right, _ = st.columns([2, 1, 1, 4])
+    if left.button("Battery report", icon=":material/description:", key="report", help="one page for a buyer"):
+        st.session_state["report_of"] = vin
+    if st.session_state.get("report_of") != vin:
+        return
+    with st.spinner("Writing the report …"):
+        report = report_of(source.store(), vin)
+    name = f"battery-report-{vin}"
+    middle.download_button("HTML", to_html(report).encode(), f"{name}.html", "text/html", key="report-html")
+    right.download_button("PDF", to_pdf(report), f"{name}.pdf", "application/pdf", key="report-pdf")
+    st.caption(f"Verification id {report.verification}: the hash of the rows that the report is made from.")

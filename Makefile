@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo up test test-long lint bench lock clean services services-stop storm
+.PHONY: help demo up dashboard screenshots test test-long lint bench lock clean services services-stop storm
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,7 +16,11 @@ help: ## this list
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv/.dev: .venv/.core requirements-dev.lock
+.venv/.dashboard: .venv/.core requirements-dashboard.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dashboard.lock
+	@touch $@
+
+.venv/.dev: .venv/.dashboard requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip check
 	@touch $@
@@ -24,8 +28,14 @@ help: ## this list
 demo: .venv/.core ## the main job end to end, headless: simulated fleet → Kafka → lake → battery health
 	$(BIN)/ev demo
 
-up: .venv/.core ## the live stack: broker, simulated fleet, Dagster UI and daemon; Ctrl-C stops all of it
+up: .venv/.dashboard ## the live stack: broker, simulated fleet, Dagster UI and daemon, dashboard; Ctrl-C stops all of it
 	$(BIN)/ev up
+
+dashboard: .venv/.dashboard ## the dashboard alone, on the lake of the settings (http://127.0.0.1:8501); Ctrl-C stops it
+	$(BIN)/ev dashboard
+
+screenshots: .venv/.dev ## the README's pictures, in headless Chromium, from the data of `make demo`
+	$(BIN)/python scripts/screenshots.py docs/images
 
 services: .venv/.core ## a real Kafka (Java, Maven) and a real S3 server (Go) on loopback, for the tests; `make services-stop` ends them
 	$(BIN)/python -m services start

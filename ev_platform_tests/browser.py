@@ -89,6 +89,17 @@ class Tab:
             time.sleep(0.02)
         raise TimeoutError(f"after {seconds:.0f} s still not: {script}; the page says: {self.text()[:400]!r}")
 
+    def press(self, key: str, code: int, text: str = "") -> None:
+        """One key, down and up."""
+        for kind in ("keyDown", "keyUp"):
+            typed = {"text": text} if text and kind == "keyDown" else {}
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **typed)
+
+    def type(self, text: str) -> None:
+        """Type into what has the focus, then Enter."""
+        self.call("Input.insertText", text=text)
+        self.press("Enter", 13, "\r")
+
     def text(self) -> str:
         """What a reader can read."""
         return str(self.run("document.body ? document.body.innerText : ''"))

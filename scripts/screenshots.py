@@ -1,26 +1,30 @@
-"""Pictures of the Dagster UI for the README, taken in headless Chromium over the DevTools protocol.
+"""Pictures for the README, taken in headless Chromium from a finished demo's data: `make screenshots`.
 
-Usage: python scripts/screenshots.py URL FOLDER; the UI must run (`ev up`). Needs Chromium (Debian: chromium).
+Starts the Dagster UI and the dashboard on free ports of loopback, takes the pictures, stops both by process id. Needs
+Chromium (Debian: chromium) and the extra `dashboard`.
+Usage: python scripts/screenshots.py FOLDER
 """
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import json
-import shutil
+import os
 import subprocess
 import sys
-import tempfile
+import time
 from pathlib import Path
 
-import websockets
+import requests
 
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0"),
-)
-PAGES = {
+from ev_platform.commands.demo import FIRST_DAY
+from ev_platform.lake.store import ObjectStore
+from ev_platform.report.html import to_html
+from ev_platform.report.lake import report_of
+from ev_platform.settings import load_settings
+from ev_platform_tests.browser import browser_tab, chromium
+from ev_platform_tests.dashboard.server import dashboard, free_port, open_page
+
+VIN = "EVPTESLA001000002"
+DAGSTER = {
     "asset-graph.png": ("/asset-groups", (1800, 1100)),
     "vehicle-graph.png": (
         "/assets/results/battery_health?view=lineage&lineageScope=upstream&lineageDepth=6",
@@ -28,69 +32,73 @@ PAGES = {
     ),
     "partitions.png": ("/assets/lake/compressed?view=partitions&partition=2026-11-03", (1600, 1000)),
 }
+DASHBOARD = {
+    "fleet.png": ("", "Fleet", (1500, 1150), False),
+    "fleet-dark.png": ("", "Fleet", (1500, 1150), True),
+    "vehicle.png": (f"vehicle?vin={VIN}", "Vehicle", (1500, 1250), False),
+    "charging.png": ("charging", "Charging & grid", (1500, 1500), False),
+    "grid.png": ("grid", "Live grid", (1500, 900), False),
+}
 SETTLE_SECONDS = 12
 
 
-class Tab:
-    """One browser tab: send a command, wait for its answer."""
-
-    def __init__(self, socket: websockets.ClientConnection) -> None:
-        self._socket = socket
-        self._number = 0
-
-    async def call(self, method: str, **params: object) -> dict[str, object]:
-        """Answer of one DevTools command."""
-        self._number += 1
-        await self._socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
-        while True:
-            message = json.loads(await self._socket.recv())
-            if message.get("id") == self._number:
-                return message.get("result", {})
-
-
-async def take(address: str, url: str, folder: Path) -> None:
-    """Take all pictures through the tab at `address`."""
-    async with websockets.connect(address, max_size=2**26) as socket:
-        tab = Tab(socket)
-        await tab.call("Page.enable")
-        for name, (path, (width, height)) in PAGES.items():
-            size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-            await tab.call("Emulation.setDeviceMetricsOverride", **size)
-            await tab.call("Page.navigate", url=url + path)
-            await asyncio.sleep(SETTLE_SECONDS)
-            picture = await tab.call("Page.captureScreenshot", format="png")
-            (folder / name).write_bytes(base64.b64decode(str(picture["data"])))
-            print(folder / name)
-
-
-def main() -> None:
-    """Start a browser, take the pictures, stop it."""
-    url, folder = sys.argv[1].rstrip("/"), Path(sys.argv[2])
+def main() -> int:
+    """Take all pictures."""
+    folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        raise SystemExit("Chromium is not installed (Debian: apt-get install chromium)")
-    with tempfile.TemporaryDirectory() as profile:
-        browser = subprocess.Popen(  # noqa: S603
-            [chromium, *FLAGS, f"--user-data-dir={profile}", "about:blank"], stderr=subprocess.PIPE, text=True
+    settings = load_settings(start_day=FIRST_DAY)
+    if chromium() is None:
+        print("Chromium is not installed (Debian: apt-get install chromium)", file=sys.stderr)
+        return 1
+    if not (settings.dagster_home / "dagster.yaml").exists():
+        print("there is no finished demo here: make demo", file=sys.stderr)
+        return 1
+    state = settings.state_dir.expanduser().resolve()
+    with browser_tab() as tab:
+        port = free_port()
+        command = [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
+        environment = {**os.environ, **settings.child_environment()}
+        server = subprocess.Popen(  # noqa: S603 - our own command
+            [*command, "-m", "ev_platform.definitions"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            assert browser.stderr is not None
-            address = next(line.split()[-1] for line in browser.stderr if line.startswith("DevTools listening"))
-            port = address.split(":")[2].split("/")[0]
-            asyncio.run(take(first_tab(port), url, folder))
+            _wait(f"http://127.0.0.1:{port}/server_info")
+            for name, (path, size) in DAGSTER.items():
+                tab.size(*size)
+                tab.open(f"http://127.0.0.1:{port}{path}")
+                time.sleep(SETTLE_SECONDS)
+                tab.picture(folder / name)
+                print(folder / name)
         finally:
-            browser.terminate()
-            browser.wait()
+            server.terminate()
+            server.wait()
+        with dashboard(Path(settings.lake), state / "screenshots") as url:
+            for name, (path, title, size, dark) in DASHBOARD.items():
+                tab.size(*size, dark)
+                open_page(tab, f"{url}/{path}", title)
+                time.sleep(2)
+                tab.picture(folder / name)
+                print(folder / name)
+        page = state / "report.html"
+        page.write_text(to_html(report_of(ObjectStore(settings.lake), VIN)))
+        tab.size(900, 1420)
+        tab.open(page.as_uri())
+        time.sleep(1)
+        tab.picture(folder / "report.png")
+        print(folder / "report.png")
+    return 0
 
 
-def first_tab(port: str) -> str:
-    """WebSocket address of the browser's first tab."""
-    import requests
-
-    tabs = requests.get(f"http://127.0.0.1:{port}/json", timeout=10).json()
-    return str(next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page"))
+def _wait(url: str, seconds: float = 90.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if requests.get(url, timeout=2).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.5)
+    raise SystemExit(f"{url} did not answer")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -19,8 +19,9 @@ OPTIONS = {
     "client.toolbarMode": "viewer",
     "client.showErrorDetails": "none",
     "runner.magicEnabled": "false",
-    "theme.primaryColor": "#0072B2",
     "theme.metricValueFontSize": "1.5rem",
+    "theme.light.primaryColor": "#0072B2",
+    "theme.dark.primaryColor": "#56B4E9",
 }
 """Nobody is asked for an e-mail address, nothing is sent anywhere, and a reader never sees a traceback."""
 

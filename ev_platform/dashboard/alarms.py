@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ev_platform.dashboard import charts, period, questions, source
-from ev_platform.dashboard.parts import empty, figures, say, table, title
+from ev_platform.dashboard.parts import empty, figures, note, say, table, title
 from ev_platform.telematics.live import TABLE
 from ev_platform.telematics.variables import BANDS
 
@@ -48,7 +48,7 @@ def page() -> None:
         st.altair_chart(chart, key="per-day", alt="Alarms per day and variable")
     table(chosen, "alarms", "telematics_alarms", lazy=len(chosen) > 2000)
     st.subheader("Driving style")
-    st.caption("per device over the period")
+    note("per device over the period")
     style = source.ask(questions.STYLE, *span)
     table(style, "driving-style", "telematics_driving_style_daily")
 
@@ -70,9 +70,7 @@ def chosen_alarms(alarms: pd.DataFrame, variables: list[str], bands: list[str], 
 def _live() -> None:
     rows = live_counts()
     if rows.empty:
-        st.caption(
-            "Nothing is counted at the moment. `ev telematics live` counts while the stream runs; `ev up` starts it."
-        )
+        note("Nothing is counted at the moment. `ev telematics live` counts while the stream runs; `ev up` starts it.")
         return
     minutes = rows.groupby("window_start", as_index=False)[["readings", *_alarm_bands(rows)]].sum()
     minutes["time"] = pd.to_datetime(minutes["window_start"], utc=True)

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ev_platform.dashboard import charts, maps, questions, source
-from ev_platform.dashboard.parts import empty, figures, say, table, title
+from ev_platform.dashboard.parts import empty, figures, note, say, table, title
 
 MEASURES = {"total (MWh)": "total_mwh", "mean per site (MWh)": "mean_mwh"}
 LARGEST = 25
@@ -84,6 +84,6 @@ def _sectors(year: int, energy: str) -> None:
     summed = sectors.groupby("sector", as_index=False).agg(total_mwh=("total_mwh", "sum"), sites=("sites", "sum"))
     summed["total_gwh"] = summed["total_mwh"] / 1000
     shown: pd.DataFrame = summed.sort_values("total_gwh", ascending=False)
-    st.caption("all departments together; rows that were withheld are not in it")
+    note("all departments together; rows that were withheld are not in it")
     chart = charts.bars(shown, "sector", "total_gwh", "sector", "energy (GWh)")
     st.altair_chart(chart, key="sectors", alt="Energy by sector")

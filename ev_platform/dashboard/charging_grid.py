@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ev_platform.dashboard import charts, maps, period, questions, shaping, source
-from ev_platform.dashboard.parts import empty, figures, say, table, title
+from ev_platform.dashboard.parts import empty, figures, note, say, table, title
 
 WHOLE = "all regions"
 ADOPTIONS = {"cars as counted": 1.0, "twice as many": 2.0, "five times as many": 5.0}
@@ -65,12 +65,12 @@ def page() -> None:
         }
     )
     st.subheader("Time of day")
-    st.caption("blue: our energy; orange: how loaded the grid is, mean of the half-hours in which we charged")
+    note("blue: our energy; orange: how loaded the grid is, mean of the half-hours in which we charged")
     chart = charts.load_curve(shaping.load_by_time_of_day(chosen))
     st.altair_chart(chart, key="load", alt="Energy charged and load of the grid by time of day")
     _map(slots)
     st.subheader("Best three hours of each vehicle")
-    st.caption("what the same energy would have emitted, had it been charged in the best three hours of the same days")
+    note("what the same energy would have emitted, had it been charged in the best three hours of the same days")
     windows = source.ask(questions.WINDOWS, *span.months)
     table(windows, "charge-windows", "insights_charge_windows", lazy=len(windows) > 2000)
     _pressure()

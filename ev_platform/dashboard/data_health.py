@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ev_platform.dashboard import charts, operations, period, questions, source
-from ev_platform.dashboard.parts import count, empty, figures, say, table, title
+from ev_platform.dashboard.parts import count, empty, figures, note, say, table, title
 from ev_platform.errors import UserError
 
 
@@ -62,7 +62,7 @@ def _quality(newest: str | None) -> None:
         chart = charts.bars(days, "day", "vehicles", "day (UTC)", "vehicles with data")
         st.altair_chart(chart, key="seen", alt="Vehicles with data per day")
     vehicles = source.ask(questions.QUALITY_BY_VEHICLE, *span)
-    st.caption("worst first")
+    note("worst first")
     table(vehicles, "quality", "results_data_quality", lazy=len(vehicles) > 2000)
 
 
@@ -79,7 +79,7 @@ def _cleaning(newest: str | None) -> None:
     chart = charts.bars(by_rule, "rule", "n", "rule (docs/rules)", "values changed, nulled, dropped or flagged")
     st.altair_chart(chart, key="rules", alt="Values that cleaning touched, by rule")
     table(rules, "cleaning", "results_cleaning")
-    st.caption("One value: `ev explain VIN --at TIME` shows it raw, cleaned, and the rule.")
+    note("One value: `ev explain VIN --at TIME` shows it raw, cleaned, and the rule.")
 
 
 def _kafka() -> None:
@@ -113,7 +113,7 @@ def _unreadable(letters, aside) -> None:  # noqa: ANN001 - pandas frames
 
 def _late(late, gaps) -> None:  # noqa: ANN001 - pandas frames
     st.subheader("Late records")
-    st.caption("each re-opens its day: compacted, cleaned and segmented again, and what follows")
+    note("each re-opens its day: compacted, cleaned and segmented again, and what follows")
     if late.empty:
         st.success("Every record came on its day.")
     else:
@@ -126,7 +126,7 @@ def _late(late, gaps) -> None:  # noqa: ANN001 - pandas frames
 
 
 def _bill() -> None:
-    st.caption("what is stored now; counting lists every object of the lake, a thousand for one request")
+    note("what is stored now; counting lists every object of the lake, a thousand for one request")
     if not st.button("Count the objects", key="count"):
         return
     bill = source.from_lake(operations.bill)
@@ -139,4 +139,4 @@ def _bill() -> None:
         }
     )
     table(bill, "bill")
-    st.caption("Requests of ingest as they are made: EV_METRICS_PORT of `ev ingest`, and the metadata of each drain.")
+    note("Requests of ingest as they are made: EV_METRICS_PORT of `ev ingest`, and the metadata of each drain.")

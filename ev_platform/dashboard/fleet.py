@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ev_platform.dashboard import charts, questions, shaping, source
-from ev_platform.dashboard.parts import empty, figures, say, table, title
+from ev_platform.dashboard.parts import count, empty, figures, note, say, table, title
 
 SHOWN = [
     *("vin", "make", "model", "age_years", "odometer_km", "soh_percent", "soh_sd", "trend_percent_per_year"),
@@ -33,7 +33,7 @@ def page() -> None:
     left, right = st.columns([3, 2])
     with left:
         st.subheader("Health against age")
-        st.caption("95 % interval of each car; dashed: what its model's fleet and published studies expect")
+        note("95 % interval of each car; dashed: what its model's fleet and published studies expect")
         known = cars.dropna(subset=["age_years", "soh_percent"])
         if known.empty:
             st.info("No car here has both an age and a health: see the reasons in the table.")
@@ -45,7 +45,7 @@ def page() -> None:
             st.altair_chart(chart, key="health", alt="State of health of each vehicle against its age")
     with right:
         st.subheader("Distribution of health")
-        st.caption("vehicles per range of state of health")
+        note("vehicles per range of state of health")
         chart = charts.histogram(cars[["soh_percent"]].dropna(), "soh_percent", "state of health (% of new)")
         st.altair_chart(chart, key="distribution", alt="Vehicles per range of state of health")
     st.subheader("Vehicles")
@@ -58,7 +58,9 @@ def _chosen(fleet: pd.DataFrame) -> pd.DataFrame:
     offered = fleet[fleet["make"].isin(makes)] if makes else fleet
     models = two.multiselect("Model", sorted(offered["model"].dropna().unique()), key="model", bind="query-params")
     search = three.text_input("VIN contains", key="vin_part", bind="query-params", max_chars=17)
-    below = four.slider("Health below (%)", 50, 100, 100, key="below", bind="query-params", help="100: all vehicles")
+    below = four.number_input(
+        "Health below (%)", 50, 100, 100, 5, key="below", bind="query-params", help="100: all vehicles"
+    )
     return shaping.chosen_cars(fleet, makes, models, search, below)
 
 
@@ -67,10 +69,10 @@ def _figures(cars: pd.DataFrame) -> None:
     newest = cars["last_seen"].max()
     figures(
         {
-            "Vehicles": (f"{len(cars):,}", "that fit the filters"),
+            "Vehicles": (count(len(cars)), "that fit the filters"),
             "Median health": (say(known.median(), "%"), "state of health, percent of new, of those that have one"),
             "With a health": (say(100 * len(known) / len(cars), "%", 0), "others say in the table why they have none"),
-            "Below 80 %": (f"{int((known < 80).sum()):,}", "usual limit of a battery warranty"),
+            "Below 80 %": (count((known < 80).sum()), "usual limit of a battery warranty"),
             "Data complete": (say(cars["completeness_percent"].mean(), "%"), "mean coverage of the last 30 days seen"),
             "Last seen": (f"{newest:%d %b %H:%M}" if pd.notna(newest) else "–", "newest message of any vehicle, UTC"),
         }
@@ -95,7 +97,7 @@ def _table(cars: pd.DataFrame) -> None:
                 "Health (% of new)", min_value=50, max_value=105, format="%.1f", help="energy, filtered"
             ),
             "soh_sd": config.NumberColumn("± sd (%)", format="%.1f", help="one standard deviation"),
-            "odometer_km": config.NumberColumn("Odometer (km)", format="localized"),
+            "odometer_km": config.NumberColumn("Odometer (km)", format="%.0f"),
             "age_years": config.NumberColumn("Age (years)", format="%.1f"),
             "capacity_kwh": config.NumberColumn("Capacity (kWh)", format="%.1f"),
             "trend_percent_per_year": config.NumberColumn("Trend (%/year)", format="%.1f"),

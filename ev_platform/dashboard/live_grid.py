@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ev_platform.dashboard import charts, maps, source
-from ev_platform.dashboard.parts import empty, figures, say, table, title
+from ev_platform.dashboard.parts import empty, figures, note, say, table, title
 from ev_platform.energy.served import POWER, served_view
 from ev_platform.lake.schemas_energy import KINDS
 from ev_platform.lake.store import ObjectStore
@@ -64,7 +64,7 @@ def _now(region: str, days: int) -> None:
     kinds["kind"] = kinds["kind"].str.removesuffix("_mw")
     chart = charts.production(kinds, chosen[["instant", "consumption_mw", "source"]])
     st.altair_chart(chart, key="production", alt="Production by kind and consumption over time")
-    st.caption("exchange and pumping close the difference between consumption and production")
+    note("exchange and pumping close the difference between consumption and production")
     table(chosen.sort_values("instant", ascending=False), "grid")
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import streamlit as st
 
 from ev_platform.dashboard import charts, questions, shaping, source
-from ev_platform.dashboard.parts import empty, figures, say, table, title
+from ev_platform.dashboard.parts import empty, figures, note, say, table, title
 from ev_platform.insights.price_table import DEFAULT_SD_SHARE, NewPrice
 from ev_platform.insights.residual_value import YEAR_DAYS, Car, residual_value
 from ev_platform.lake.schemas_market import DEPRECIATION
@@ -43,10 +43,11 @@ def page() -> None:
 
 
 def _story(names: list[str]) -> None:
-    one, two, three = st.columns([2, 3, 3])
+    one, two, three, four = st.columns([2, 1, 1, 3])
     make = one.selectbox("Make", names, key="make", bind="query-params")
-    first, last = two.slider("Model years", OLDEST, NEWEST, (2000, NEWEST), key="years", bind="query-params")
-    mode = three.segmented_control(
+    first = two.number_input("From model year", OLDEST, NEWEST, 2000, key="from", bind="query-params")
+    last = three.number_input("To model year", OLDEST, NEWEST, NEWEST, key="to", bind="query-params")
+    mode = four.segmented_control(
         "Way to ask", [ENGINE, LOCAL], default=ENGINE, key="mode", bind="query-params", required=True
     )
     if mode == LOCAL:
@@ -89,7 +90,7 @@ def _story(names: list[str]) -> None:
 def _cost(answers: list[source.Asked]) -> None:
     scanned = sum(answer.bytes_scanned for answer in answers)
     seconds = sum(answer.seconds for answer in answers)
-    st.caption(
+    note(
         f"{len(answers)} question{'s' if len(answers) > 1 else ''} to {answers[0].engine}: "
         f"{scanned / 1e6:,.2f} MB scanned, {seconds:.2f} s when first asked"
     )
@@ -108,7 +109,7 @@ def _compare(names: list[str]) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Price by age")
-        st.caption("expected at usual mileage and grade, with the 16th to 84th percentile")
+        note("expected at usual mileage and grade, with the 16th to 84th percentile")
         if curves.empty:
             st.info("Too few sales of these makes for a curve.")
         else:
@@ -148,7 +149,7 @@ def _calculator(names: list[str]) -> None:
         }
     )
     if row["reasons"]:
-        st.caption("Mind: " + ", ".join(row["reasons"]))
+        note("Mind: " + ", ".join(row["reasons"]))
 
 
 def worth(
@@ -166,5 +167,5 @@ def _ours(names: list[str]) -> None:
     if rows.empty:
         empty("No vehicle has been valued yet.", "make demo")
         return
-    st.caption("newest month; null where the price table does not know the model: the share of the new price is there")
+    note("newest month; null where the price table does not know the model: the share of the new price is there")
     table(rows, "residual-values", "insights_residual_value", lazy=len(rows) > 2000)

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ev_platform.dashboard import period, questions, source, vehicle_views
-from ev_platform.dashboard.parts import NOTHING, empty, figures, say, title, with_sd
+from ev_platform.dashboard.parts import NOTHING, empty, figures, note, say, title, with_sd
 from ev_platform.report.html import to_html
 from ev_platform.report.lake import report_of
 from ev_platform.report.pdf import to_pdf
@@ -39,7 +39,9 @@ def page() -> None:
         empty(f"There is nothing about {vin} yet.", "ev run --from FIRST_DAY --to LAST_DAY")
         return
     car = head.iloc[0]
-    st.caption(", ".join(filter(None, (_text(car[name]) for name in ("make", "model", "chemistry")))))
+    about = [text for name in ("make", "model", "chemistry") if (text := _text(car[name]))]
+    complete = f"data complete: {say(car['completeness_percent'], '%', 0)} of the last 30 days seen"
+    note(" · ".join([*about, complete]))
     _head(car)
     _report(vin)
     for tab, view in zip(
@@ -65,14 +67,13 @@ def _head(car: pd.Series) -> None:
             "In 12 months": (say(car["soh_in_12_months_percent"], "%"), "forecast, as its model's fleet fades"),
             "Full cycles": (say(car["equivalent_full_cycles"], "", 0), "equivalent, over its life"),
             "Odometer": (say(car["odometer_km"], "km", 0), "newest"),
-            "Data complete": (say(car["completeness_percent"], "%", 0), "mean coverage of the last 30 days seen"),
         }
     )
     reasons = list(car["reasons"]) if car["reasons"] is not None else []
     if pd.isna(car["soh_percent"]):
         st.warning("No number is published: " + (", ".join(reasons) or "too little was seen"), icon=":material/help:")
     elif reasons:
-        st.caption("Mind: " + ", ".join(reasons))
+        note("Mind: " + ", ".join(reasons))
     if car["needs_full_charge"]:
         st.warning("This LFP battery was not charged full for long: its state of charge may be wrong.")
 
@@ -89,4 +90,4 @@ def _report(vin: str) -> None:
     name = f"battery-report-{vin}"
     middle.download_button("HTML", to_html(report).encode(), f"{name}.html", "text/html", key="report-html")
     right.download_button("PDF", to_pdf(report), f"{name}.pdf", "application/pdf", key="report-pdf")
-    st.caption(f"Verification id {report.verification}: the hash of the rows that the report is made from.")
+    note(f"Verification id {report.verification}: the hash of the rows that the report is made from.")

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ev_platform.dashboard import charts, questions, shaping, source
-from ev_platform.dashboard.parts import empty, figures, say, table
+from ev_platform.dashboard.parts import empty, figures, note, say, table
 from ev_platform.dashboard.period import Period
 
 AGAIN = "ev run --from FIRST_DAY --to LAST_DAY"
@@ -27,7 +27,7 @@ def health(vin: str, car: pd.Series, span: Period) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Which methods agree")
-        st.caption("each method's month with two standard deviations")
+        note("each method's month with two standard deviations")
         rows = shaping.method_rows(estimates)
         if rows.empty:
             st.info("No method had enough evidence.")
@@ -35,7 +35,7 @@ def health(vin: str, car: pd.Series, span: Period) -> None:
             st.altair_chart(charts.methods(rows), key="methods", alt="Estimates of each method by month")
     with right:
         st.subheader("Capacity by mileage")
-        st.caption("usable energy of observed months with two standard deviations")
+        note("usable energy of observed months with two standard deviations")
         mileage = shaping.capacity_by_mileage(filtered, source.ask(questions.ODOMETER_BY_MONTH, vin))
         if mileage.empty:
             st.info("No month has both a capacity and an odometer.")
@@ -47,9 +47,7 @@ def health(vin: str, car: pd.Series, span: Period) -> None:
 
 def _curve(vin: str, filtered: pd.DataFrame, field: str) -> None:
     st.subheader("State of health")
-    st.caption(
-        "blue: filtered, with 95 % interval; grey: the months' own values; orange: forecast; pink: the maker's own"
-    )
+    note("blue: filtered, with 95 % interval; grey: the months' own values; orange: forecast; pink: the maker's own")
     months = shaping.health_months(filtered)
     ahead = source.ask(questions.FORECAST, vin, "energy").dropna(subset=["soh_percent"])
     ahead = ahead.assign(time=shaping.month_start(ahead["month"]))[
@@ -100,7 +98,7 @@ def charging(vin: str, car: pd.Series, span: Period) -> None:
     left, right = st.columns([3, 2])
     with left:
         st.subheader("Charging curve")
-        st.caption("median power by state of charge, with the 10th to 90th percentile of charges")
+        note("median power by state of charge, with the 10th to 90th percentile of charges")
         curves = source.ask(questions.CURVES, vin, *span)
         if curves.empty:
             st.info("No charge of the period was sampled often enough for a curve.")
@@ -109,7 +107,7 @@ def charging(vin: str, car: pd.Series, span: Period) -> None:
             st.altair_chart(chart, key="curves", alt="Charging power by state of charge and power class")
     with right:
         st.subheader("Windows of state of charge")
-        st.caption("share of the observed time; long times above 80 % and below 20 % age a battery")
+        note("share of the observed time; long times above 80 % and below 20 % age a battery")
         windows = shaping.windows_of_soc(source.ask(questions.SOC_WINDOWS, vin, *span))
         chart = charts.bars(windows, "window", "share_percent", "state of charge (%)", "share of time (%)")
         st.altair_chart(chart, key="windows", alt="Share of time per window of state of charge")
@@ -135,7 +133,7 @@ def driving(vin: str, car: pd.Series, span: Period) -> None:
     )
     if len(by_temperature):
         st.subheader("Consumption by temperature")
-        st.caption("whole history; blue: net, 10th to 90th percentile of trips; orange: with losses while parked")
+        note("whole history; blue: net, 10th to 90th percentile of trips; orange: with losses while parked")
         chart = charts.by_temperature(by_temperature.drop(columns=["reasons"]))
         st.altair_chart(chart, key="temperature", alt="Consumption by outside temperature")
     table(trips, f"trips-{vin}", "results_trips")
@@ -147,7 +145,7 @@ def timeline(vin: str, car: pd.Series, span: Period) -> None:
     if sessions.empty:
         empty(f"No session of {vin} from {span.first} to {span.last}.", AGAIN)
         return
-    st.caption("hours of the day in UTC; sessions over midnight are cut for display only")
+    note("hours of the day in UTC; sessions over midnight are cut for display only")
     rows = shaping.timeline(sessions)
     recent = rows[rows["day"].isin(sorted(rows["day"].unique())[-45:])]
     st.altair_chart(charts.timeline(recent), key="timeline", alt="States of the vehicle by day and hour")

@@ -29,6 +29,7 @@ NOT_PASSED_ON = {
     "EV_STATE_DIR": "fixed in the image, because DAGSTER_HOME lies in it",
     "EV_BUCKET_NAME": "passed as BUCKET_NAME",
     "EV_UI_PORT": "published port of the webserver",
+    "EV_DASHBOARD_PORT": "published port of the dashboard",
 }
 
 

@@ -4,9 +4,11 @@ import os
 import signal
 import time
 
+import pyarrow.parquet as pq
 import pytest
 
 from ev_platform.commands.demo import SIDE_DEMOS
+from ev_platform_tests.dashboard.server import PAGES, dashboard, figure, open_page, tab, wrong
 from ev_platform_tests.integration.demo_runs import SIZE, contents, duration, finish, start
 
 pytestmark = pytest.mark.integration  # one file, one worker: --dist loadfile
@@ -32,6 +34,25 @@ def test_every_side_domain_is_shown_and_leaves_its_tables(finished):
     keys = contents(folder / "data/lake")
     for table in TABLES:
         assert [key for key in keys if key.startswith(table)], table
+
+
+def test_every_page_of_the_dashboard_shows_what_the_demo_left(finished):
+    folder, _ = finished
+    lake = folder / "data/lake"
+    with tab() as page, dashboard(lake, folder / "data/state") as url:
+        for path, title in PAGES.items():
+            open_page(page, f"{url}/{path}", title)
+            assert wrong(page) == [], title
+            assert "Run this" not in page.text() or title in ("Charging & grid", "Vehicle"), title
+        open_page(page, f"{url}/", "Fleet")
+        cars = pq.read_table(lake / "results/vehicle_battery").to_pandas()
+        assert figure(page, "Vehicles") == str(len(cars))
+        assert figure(page, "Median health") == f"{cars['soh_percent'].median():.1f} %"
+        open_page(page, f"{url}/alarms", "Telematics alarms")
+        assert figure(page, "Alarms") == str(len(pq.read_table(lake / "telematics/alarms")))
+        open_page(page, f"{url}/charging", "Charging & grid")
+        kwh = sum(pq.read_table(lake / "insights/charging_grid_load")["energy_kwh"].to_pylist())
+        assert figure(page, "Charged") == f"{kwh:,.0f} kWh".replace(",", "\u202f")
 
 
 def test_a_finished_demo_run_again_changes_no_byte_of_the_lake(finished):

@@ -7,7 +7,6 @@ Usage: python scripts/screenshots.py FOLDER
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -57,10 +56,9 @@ def main() -> int:
     with browser_tab() as tab:
         port = free_port()
         command = [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
-        environment = {**os.environ, **settings.child_environment()}
-        server = subprocess.Popen(  # noqa: S603 - our own command
-            [*command, "-m", "ev_platform.definitions"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        environment = settings.child_environment()
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        server = subprocess.Popen([*command, "-m", "ev_platform.definitions"], env=environment, **quiet)  # noqa: S603
         try:
             _wait(f"http://127.0.0.1:{port}/server_info")
             for name, (path, size) in DAGSTER.items():

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from ev_platform.dashboard.shaping import density
+
 BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"),
     *("#C4462B", "#808080"),
@@ -81,16 +83,20 @@ def fleet_health(cars: pd.DataFrame, curves: pd.DataFrame) -> alt.LayerChart:
         )
     )
     if len(cars) > MANY:
-        density = (
-            alt.Chart(cars)
+        tips = ["age_from", "age_to", "soh_from", "soh_to", "vehicles"]
+        cells = (
+            alt.Chart(density(cars))
             .mark_rect()
             .encode(
-                x=alt.X("age_years:Q", bin=alt.Bin(maxbins=60), title="age (years)"),
-                y=alt.Y("soh_percent:Q", bin=alt.Bin(maxbins=40), title="state of health (% of new)"),
-                color=alt.Color("count():Q", title="vehicles", scale=alt.Scale(scheme="blues")),
+                x=across("age_from", "age (years)", zero=True),
+                x2="age_to:Q",
+                y=axis("soh_from", "state of health (% of new)"),
+                y2="soh_to:Q",
+                color=alt.Color("vehicles:Q", title="vehicles", scale=alt.Scale(scheme="blues")),
+                tooltip=tips,
             )
         )
-        return alt.layer(density, drawn).resolve_scale(color="independent").properties(height=HEIGHT)
+        return alt.layer(cells, drawn).resolve_scale(color="independent").properties(height=HEIGHT)
     tips = ["vin", "model", "age_years", "soh_percent", "soh_low_percent", "soh_high_percent"]
     bars = (
         alt.Chart(cars).mark_rule(opacity=0.45, color=BLUE).encode(x=x, y="soh_low_percent:Q", y2="soh_high_percent:Q")
@@ -99,14 +105,16 @@ def fleet_health(cars: pd.DataFrame, curves: pd.DataFrame) -> alt.LayerChart:
     return alt.layer(bars, points, drawn).properties(height=HEIGHT)
 
 
-def histogram(frame: pd.DataFrame, field: str, title: str, what: str = "vehicles") -> alt.Chart:
-    """How many rows lie in which range."""
+def histogram(frame: pd.DataFrame) -> alt.Chart:
+    """Vehicles per whole percent of health (soh_from, soh_to, vehicles)."""
     return (
         alt.Chart(frame)
         .mark_bar(color=BLUE)
         .encode(
-            x=alt.X(f"{field}:Q", bin=alt.Bin(maxbins=24), title=title),
-            y=alt.Y("count():Q", title=what, axis=WHOLE),
+            x=across("soh_from", "state of health (% of new)"),
+            x2="soh_to:Q",
+            y=alt.Y("vehicles:Q", title="vehicles", axis=WHOLE),
+            tooltip=["soh_from", "soh_to", "vehicles"],
         )
         .properties(height=HEIGHT)
     )

@@ -45,9 +45,9 @@ def page() -> None:
             st.altair_chart(chart, key="health", alt="State of health of each vehicle against its age")
     with right:
         st.subheader("Distribution of health")
-        note("vehicles per range of state of health")
-        chart = charts.histogram(cars[["soh_percent"]].dropna(), "soh_percent", "state of health (% of new)")
-        st.altair_chart(chart, key="distribution", alt="Vehicles per range of state of health")
+        note("vehicles per percent of state of health")
+        chart = charts.histogram(shaping.distribution(cars["soh_percent"]))
+        st.altair_chart(chart, key="distribution", alt="Vehicles per percent of state of health")
     st.subheader("Vehicles")
     _table(cars)
 

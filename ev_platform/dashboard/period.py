@@ -40,6 +40,14 @@ def newest_partition(store: ObjectStore, folder: str) -> str | None:
     return max(names, default=None)
 
 
+def month_ends(store: ObjectStore) -> list[str]:
+    """The last two days with data of each of the last twelve months, 24 in all (repeated where there are fewer)."""
+    days = sorted(name.partition("=")[2] for name in store.list_folders("results/data_quality"))
+    months = sorted({day[:7] for day in days})[-12:]
+    last = [day for month in months for day in [one for one in days if one.startswith(month)][-2:]]
+    return (last * 24)[:24] if last else []
+
+
 def newest_alarm_day(store: ObjectStore) -> str | None:
     """The newest day of telematics."""
     return newest_partition(store, "telematics/events")

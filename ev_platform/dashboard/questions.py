@@ -35,9 +35,11 @@ FROM results_battery_health WHERE vin = ? ORDER BY month, method"""
 FORECAST = """
 SELECT horizon_months, month, soh_percent, soh_low_percent, soh_high_percent, n_cars, reasons
 FROM results_battery_degradation WHERE vin = ? AND quantity = ? ORDER BY horizon_months"""
-ODOMETER_BY_MONTH = """
-SELECT substr(file_date, 1, 7) AS month, max(odometer_km) AS odometer_km
-FROM results_data_quality WHERE vin = ? GROUP BY substr(file_date, 1, 7) ORDER BY month"""
+ODOMETER_OF_DAYS = """
+SELECT substr(file_date, 1, 7) AS month, max(odometer_km) AS odometer_km FROM results_data_quality
+WHERE vin = ? AND file_date IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+GROUP BY substr(file_date, 1, 7) ORDER BY month"""
+"""Two days of each of twelve months: a year's partitions would be read for twelve numbers."""
 PEERS = "SELECT * FROM results_peer_percentiles WHERE vin = ?"
 CHARGES = """
 SELECT start, duration_min, soc_start, soc_end, energy_kwh, energy_method, efficiency_percent, charge_type, power_class,

@@ -47,6 +47,28 @@ def expected_curves(templates: pd.DataFrame, oldest_years: float) -> pd.DataFram
     return pd.concat(parts, ignore_index=True)
 
 
+def density(cars: pd.DataFrame) -> pd.DataFrame:
+    """Vehicles per cell of age and health: age_from, age_to, soh_from, soh_to, vehicles. Empty cells are left out."""
+    counts, ages, healths = np.histogram2d(cars["age_years"], cars["soh_percent"], bins=(48, 32))
+    at_age, at_health = np.nonzero(counts)
+    return pd.DataFrame(
+        {
+            "age_from": ages[at_age],
+            "age_to": ages[at_age + 1],
+            "soh_from": healths[at_health],
+            "soh_to": healths[at_health + 1],
+            "vehicles": counts[at_age, at_health].astype(int),
+        }
+    )
+
+
+def distribution(health: pd.Series) -> pd.DataFrame:
+    """Vehicles per whole percent of health: soh_from, soh_to, vehicles."""
+    whole = np.floor(health.dropna()).astype(int)
+    counted = whole.value_counts().sort_index()
+    return pd.DataFrame({"soh_from": counted.index, "soh_to": counted.index + 1, "vehicles": counted.to_numpy()})
+
+
 # -- one vehicle ------------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,8 @@ from ev_platform.report.html import to_html
 from ev_platform.report.lake import report_of
 from ev_platform.report.pdf import to_pdf
 
+MOST_LISTED = 300
+"""Vehicles in a drop-down list; a longer one is slow to send and nobody reads it."""
 VIEWS = {
     "Battery health": vehicle_views.health,
     "Charging": vehicle_views.charging,
@@ -31,7 +33,8 @@ def page() -> None:
         empty("There is no vehicle with results yet.", "make demo")
         return
     left, right = st.columns([3, 2])
-    vin = left.selectbox("Vehicle", list(cars["vin"]), key="vin", bind="query-params")
+    with left:
+        vin = _chosen(list(cars["vin"]))
     with right:
         span = period.choose(source.from_lake(period.newest_day), "quarter")
     head = source.ask(questions.VEHICLE, vin)
@@ -50,6 +53,18 @@ def page() -> None:
         if tab.open:
             with tab:
                 view(vin, car, span)
+
+
+def _chosen(vins: list[str]) -> str:
+    """The vehicle: out of a list, or of those that fit what is typed where the list would be too long for a reader."""
+    asked = st.session_state.get("vin", st.query_params.get("vin"))
+    if len(vins) > MOST_LISTED:
+        one, two = st.columns([2, 3])
+        part = one.text_input("VIN contains", key="find", bind="query-params", max_chars=17).upper()
+        fitting = [vin for vin in vins if part in vin][:MOST_LISTED]
+        vins = sorted({*fitting, *([asked] if asked in set(vins) else [])}) or vins[:MOST_LISTED]
+        return str(two.selectbox("Vehicle", vins, key="vin", bind="query-params"))
+    return str(st.selectbox("Vehicle", vins, key="vin", bind="query-params"))
 
 
 def _text(value: object) -> str:

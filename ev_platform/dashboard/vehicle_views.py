@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from ev_platform.dashboard import charts, questions, shaping, source
+from ev_platform.dashboard import charts, period, questions, shaping, source
 from ev_platform.dashboard.parts import empty, figures, note, say, table
 from ev_platform.dashboard.period import Period
 
@@ -36,13 +36,20 @@ def health(vin: str, car: pd.Series, span: Period) -> None:
     with right:
         st.subheader("Capacity by mileage")
         note("usable energy of observed months with two standard deviations")
-        mileage = shaping.capacity_by_mileage(filtered, source.ask(questions.ODOMETER_BY_MONTH, vin))
+        mileage = shaping.capacity_by_mileage(filtered, _odometers(vin))
         if mileage.empty:
             st.info("No month has both a capacity and an odometer.")
         else:
             st.altair_chart(charts.capacity_by_mileage(mileage), key="mileage", alt="Capacity against odometer")
     _peers(vin)
     table(estimates, f"health-{vin}", "results_battery_health")
+
+
+def _odometers(vin: str) -> pd.DataFrame:
+    days = source.from_lake(period.month_ends)
+    return (
+        source.ask(questions.ODOMETER_OF_DAYS, vin, *days) if days else pd.DataFrame(columns=["month", "odometer_km"])
+    )
 
 
 def _curve(vin: str, filtered: pd.DataFrame, field: str) -> None:

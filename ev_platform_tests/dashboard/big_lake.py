@@ -180,6 +180,15 @@ def _day(put, day: date, names: list[str], odometer: np.ndarray, random: np.rand
         values_nulled=np.full(count, 3), score=50 + odometer % 50, unexplained_soc_percent=np.zeros(count),
     )  # fmt: skip
     put(f"results/data_quality/date={day_text}", quality)
+    slots = 4 * count
+    load = table(
+        schemas_insights.CHARGING_GRID_LOAD, slots, vin=np.repeat(np.array(names, dtype=object), 4),
+        session_id=["s"] * slots, region_code=np.array(["11", "24", "53", "84"], dtype=object)[np.arange(slots) % 4],
+        instant=pa.array(midnight + ((np.arange(slots) % 48) * 1_800_000_000).astype("timedelta64[us]")),
+        energy_kwh=np.full(slots, 3.0), load_mwh=np.full(slots, 900.0), load_percentile=(np.arange(slots) % 48) / 48,
+        co2_g_per_kwh=np.full(slots, 50.0), co2_g=np.full(slots, 150.0),
+    )  # fmt: skip
+    put(f"insights/charging_grid_load/date={day_text}", load)
     bins = np.tile(np.arange(0, 100, 10.0), count)
     histogram = table(
         schemas_results.SOC_HISTOGRAM, len(bins), vin=np.repeat(np.array(names, dtype=object), 10),

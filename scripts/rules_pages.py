@@ -229,6 +229,15 @@ PAGES = (
 )
 
 
+NOTEBOOK = "The reasoning, with numbers against a known truth: [notebook](../../ev_platform/eda/{}.py)."
+OF_SEGMENTS = ("drive", "charge", "inferred", "power_only", "soc_fall_only", "current_offset", "midnight")
+
+
+def notebook_of(name: str) -> str:
+    """The notebook that explains a rule."""
+    return "segments" if name in OF_SEGMENTS else "cleaning"
+
+
 def _days(life: Life) -> list[str]:
     last = max(message.time for message in life.messages)
     return [
@@ -328,6 +337,7 @@ def write(folder: Path) -> list[str]:
         (folder / f"{page.name}.svg").write_text(picture)
         told = "\n".join(f"- {story}" for story in stories) or "- nothing but standing"
         text = f"# {page.title}\n\n{page.text}\n\n![{page.title}]({page.name}.svg)\n\nSessions found in this scene:\n\n{told}\n"
+        text += f"\n{NOTEBOOK.format(notebook_of(page.name))}\n"
         (folder / f"{page.name}.md").write_text(text)
         index.append(f"- [{page.title}]({page.name}.md)")
     for title, names in (

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from ev_platform.battery.history import battery_history
+from ev_platform.eda.lab import compressed_days
 from ev_platform.simulate.faults import FAULT_RATES
 from ev_platform.simulate.fields import Intervals
 from ev_platform.simulate.scenario import Scenario
@@ -21,7 +22,6 @@ from ev_platform.transform.clean import clean
 from ev_platform.transform.segment import segment
 from ev_platform.transform.stitch import stitch
 from ev_platform_tests.battery import baselines
-from ev_platform_tests.transform.simulated import compressed_days
 
 HARDER = replace(FAULT_RATES, duplicate_per_record=0.01, lost_per_charge=0.1, resend_per_record=0.005)
 

@@ -10,11 +10,11 @@ from functools import cache
 import pyarrow as pa
 import pytest
 
+from ev_platform.eda.lab import compressed_days
 from ev_platform.simulate.scenario import Scenario
 from ev_platform.transform.clean import clean
 from ev_platform.transform.segment import segment
 from ev_platform.transform.stitch import stitch
-from ev_platform_tests.transform.simulated import compressed_days
 
 SEED, VEHICLES, FIRST, DAYS = 4711, 6, date(2026, 11, 1), 4
 

@@ -12,7 +12,9 @@ key and a value and so cannot be lines; a value that holds a list makes `add_chu
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 from itertools import accumulate, chain
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -118,60 +120,63 @@ def _add_data(rows: Rows, data: list[_Datum], n_rows: list[int]) -> bool:
 def _look_closer(new: Rows, values: list[Any], special: list[int], n_rows: list[int]) -> bool:
     """Put right what is not a plain number or word. False: not usual.
 
-    A struct becomes one row per part; the columns are put together anew from what lies between the structs.
+    A struct becomes one row per part; these stand in `parts` until all of them are known.
     """
-    structs: list[tuple[int, Rows]] = []
+    parts = Rows()
+    structs: list[tuple[int, int]] = []
     for at in special:
         value = values[at]
-        kind, what = new.kind[at], type(value)
-        if what is float and not value % 1 and abs(value) < _PLAIN[1]:
+        kind, what, before = new.kind[at], type(value), len(parts.signal)
+        if what is dict and kind in STRUCT_KINDS and value and _all_plain(value):  # a usual location
+            parts.signal += _names(new.signal[at], tuple(value))
+            parts.kind += [kind] * len(value)
+            parts.number += value.values()
+            parts.text += [None] * len(value)
+        elif what is float and not value % 1 and abs(value) < _PLAIN[1]:
             written = repr(value)  # 80.0; "-0.0" is the one that a double alone reproduces
             new.text[at] = None if written == "-0.0" and kind not in BOOL_KINDS else written
+            continue
         elif kind == "invalid" and value is True:
             new.number[at] = None
             new.status[at] = "invalid"
+            continue
         elif what is list or (what is dict and any(type(part) in _NESTED for part in value.values())):
             return False
-        elif what is dict and kind in STRUCT_KINDS and value and _all_plain(value):
-            structs.append((at, _plain_struct(new.signal[at], kind, value)))  # a usual location
         else:
-            found = Rows()
-            add_value(found, str(new.signal[at]), str(kind), _spelled(value))
-            structs.append((at, found))
+            add_value(parts, str(new.signal[at]), str(kind), _spelled(value))
+        structs.append((at, len(parts.signal) - before))
     if structs:
-        _put_in(new, structs, n_rows)
+        _put_in(new, parts, structs, n_rows)
     return True
 
 
-def _plain_struct(signal: str | None, kind: str | None, parts: dict[str, Any]) -> Rows:
-    count = len(parts)
-    return Rows.of([f"{signal}.{part}" for part in parts], [kind] * count, list(parts.values()), [None] * count)
+@lru_cache(maxsize=1024)  # a fleet sends a handful of structs, thousands of times
+def _names(signal: str | None, parts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{signal}.{part}" for part in parts)
 
 
-def _put_in(new: Rows, structs: list[tuple[int, Rows]], n_rows: list[int]) -> None:
-    """Replace single rows by the rows of `structs`; adds to `n_rows` of their records."""
+def _put_in(new: Rows, parts: Rows, structs: list[tuple[int, int]], n_rows: list[int]) -> None:
+    """Replace each row of `structs` (row, number of parts) by its rows in `parts`; adds to `n_rows` of its record."""
     ends = list(accumulate(n_rows))
-    columns = [(getattr(new, name), getattr(Rows(), name)) for name in ("signal", "kind", "number", "text")]
-    status, moved, begin = {}, 0, 0
-    old = sorted(new.status.items()) if new.status else []
-    for at, found in structs:
-        for (column, out), part in zip(columns, (found.signal, found.kind, found.number, found.text), strict=True):
-            out += column[begin:at]
-            out += part
-        if old or found.status:
-            while old and old[0][0] < at:
-                row, value = old.pop(0)
-                status[row + moved] = value
-            status |= {at + moved + row: value for row, value in found.status.items()}
-        grown = len(found.signal) - 1
-        n_rows[bisect_right(ends, at)] += grown
-        moved += grown
-        begin = at + 1
-    status |= {row + moved: value for row, value in old}
-    for column, out in columns:
-        out += column[begin:]
-    new.signal, new.kind, new.number, new.text = (out for _, out in columns)
-    new.status = status
+    order: list[int] = []  # of the new rows and, behind them, the parts
+    begin, place = 0, len(new.signal)
+    for at, count in structs:
+        order += range(begin, at)
+        order += range(place, place + count)
+        n_rows[bisect_right(ends, at)] += count - 1
+        begin, place = at + 1, place + count
+    order += range(begin, len(new.signal))
+    if new.status or parts.status:
+        to = {row: number for number, row in enumerate(order)}
+        moved = {to[len(new.signal) + row]: value for row, value in parts.status.items()}
+        new.status = {to[row]: value for row, value in new.status.items()} | moved
+    taken = itemgetter(*order, order[0])  # one more, so that there are always several
+    new.signal, new.kind, new.number, new.text = (
+        list(taken(column + more))[:-1]
+        for column, more in (
+            (new.signal, parts.signal), (new.kind, parts.kind), (new.number, parts.number), (new.text, parts.text)
+        )
+    )  # fmt: skip
 
 
 def _all_plain(parts: dict[str, Any]) -> bool:

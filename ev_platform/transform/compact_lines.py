@@ -52,6 +52,9 @@ MAX_LINE_BYTES = 16 * 2**20
 MAX_COMMAS = 110_000
 """Most commas of a line, that is most rows that it can become (ingest lets 100,000 pass, plus headers)."""
 
+FEW_LINES = 4
+"""So many lines are read one by one rather than decoded together once more."""
+
 _Identity = tuple[int | None, int | None, int | None, str | None]
 _Parser = Callable[[Rows, dict[str, Any]], dict[str, Any] | None]
 
@@ -169,23 +172,30 @@ class _Reader:
 
     def _read(self, count: int) -> None:
         """Read the first lines that wait, by chunks where they have the usual form, else one by one."""
+        for start in range(0, count, CHUNK_LINES):
+            self._read_some(start, min(start + CHUNK_LINES, count))
+        del self._lines[:count], self._buffers[:count], self._numbers[:count]
+
+    def _read_some(self, start: int, end: int) -> None:
+        """Read lines [start, end) that wait. Half of them at a time where some are not usual, until those are few."""
+        lines, buffers, numbers = self._lines[start:end], self._buffers[start:end], self._numbers[start:end]
         provider = self.sources[-1][1] if self.sources else ""
         parser = PARSERS.get(provider, add_row)
-        read = self._read_payload if provider in LEAVES else self._read_line
-        for start in range(0, count, CHUNK_LINES):
-            end = min(start + CHUNK_LINES, count)
-            lines, buffers, numbers = self._lines[start:end], self._buffers[start:end], self._numbers[start:end]
-            usual = None
-            if parser is add_record and max(map(len, lines)) <= MAX_COMMAS:
-                usual = add_chunk(self.rows, self._headers, lines, self.vin)
+        if parser is add_record and max(map(len, lines)) <= MAX_COMMAS:
+            usual = add_chunk(self.rows, self._headers, lines, self.vin)
             if usual is not None:
                 for column, values in zip(self.records.values(), (*usual, buffers, numbers), strict=True):
                     column += values
-                continue
-            for line, buffer, number in zip(lines, buffers, numbers, strict=True):
-                if line and not line.isspace():
-                    read(line, buffer, number, parser)
-        del self._lines[:count], self._buffers[:count], self._numbers[:count]
+                return
+            if end - start > FEW_LINES:
+                middle = (start + end) // 2
+                self._read_some(start, middle)
+                self._read_some(middle, end)
+                return
+        read = self._read_payload if provider in LEAVES else self._read_line
+        for line, buffer, number in zip(lines, buffers, numbers, strict=True):
+            if line and not line.isspace():
+                read(line, buffer, number, parser)
 
     def _read_line(self, line: bytes, buffer: int, number: int, parser: _Parser) -> None:
         before = len(self.rows.signal)

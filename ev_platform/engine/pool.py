@@ -43,7 +43,9 @@ def map_items(fn: Callable[[WorkItem], Result], items: Sequence[WorkItem], worke
     futures: list[Future[Result]] = []
     try:
         pool = _pool(workers)
-        futures = [pool.submit(fn, item) for item in items]
+        largest_first = sorted(range(len(items)), key=lambda at: -len(items[at].vehicles))  # so that all end together
+        started = {at: pool.submit(fn, items[at]) for at in largest_first}
+        futures = [started[at] for at in range(len(items))]
         for item, future in zip(items, futures, strict=True):
             yield _result(item, future.result)
     except BrokenProcessPool as error:

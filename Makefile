@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo up dashboard screenshots test test-long lint bench lock clean services services-stop storm
+.PHONY: help demo up dashboard screenshots wheel test test-long lint bench lock clean services services-stop storm
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,16 @@ help: ## this list
 	$(BIN)/python -m pip check
 	@touch $@
 
+.venv/.engines: .venv/.dev requirements-spark.lock requirements-ray.lock requirements-dask.lock
+	for engine in spark ray dask; do \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-$$engine.lock || exit 1; \
+	done
+	$(BIN)/python -m pip check
+	@touch $@
+
+wheel: .venv/.core ## the package as a wheel in dist/, to be shipped to executors
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
 demo: .venv/.core ## the main job end to end, headless: simulated fleet → Kafka → lake → battery health
 	$(BIN)/ev demo
 
@@ -43,10 +53,10 @@ services: .venv/.core ## a real Kafka (Java, Maven) and a real S3 server (Go) on
 services-stop: .venv/.core ## stops what `make services` started
 	$(BIN)/python -m services stop
 
-test: .venv/.dev ## the test suite
+test: .venv/.engines ## the test suite
 	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile
 
-test-long: .venv/.dev ## the long forms too
+test-long: .venv/.engines ## the long forms too
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.dev ## ruff, strict types, import rules, Dagster definitions

@@ -74,8 +74,11 @@ class Settings(BaseSettings):
     metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus endpoint of `ev ingest`; 0: none")
     metrics_host: str = Field("127.0.0.1", description="address that endpoint listens on")
 
-    engine: Literal["local"] = "local"
     workers: int = Field(2, ge=1, description="processes of the local engine")
+    engine: Literal["local", "spark", "ray", "dask"] = Field("local", description="who runs work items")
+    spark_remote: str = Field("", description="sc://host:15002 (Connect) or a master: local[2,4], spark://…, yarn")
+    ray_address: str = Field("", description="auto, host:6379 or ray://host:10001; empty: a cluster of this machine")
+    dask_address: str = Field("", description="tcp://host:8786; empty: a cluster of this machine")
     batch_vehicles: int = Field(20, ge=1, description="vehicles per work item")
     shards: int = Field(1, ge=1, description="parts per day of a new lake; kept in ops/ afterwards")
 
@@ -228,6 +231,16 @@ class Settings(BaseSettings):
     def activate(self) -> None:
         """Make this process see exactly these settings, before it loads the definitions (they read them at import)."""
         os.environ.update(self.child_environment())
+
+
+def run_spark_workers_by(python: str) -> None:
+    """The Python that Spark starts for its workers on this machine; else it takes the first on the path."""
+    os.environ["PYSPARK_PYTHON"] = python
+
+
+def report_no_usage() -> None:
+    """Ray would tell its makers that it was started; nothing here reports to anybody."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 
 def limit_polars_threads(threads: int) -> None:

@@ -7,7 +7,7 @@ everything=$(mktemp)
 trap 'rm -f "$everything"' EXIT
 $uv pip compile $options pyproject.toml scripts/build.in --all-extras --output-file "$everything"
 $uv pip compile $options --constraint "$everything" pyproject.toml scripts/build.in --output-file requirements.lock
-for extra in dashboard deploy dev; do
+for extra in dashboard deploy dev dask ray spark; do
   $uv pip compile $options --constraint "$everything" pyproject.toml scripts/build.in --extra "$extra" \
     --output-file "requirements-$extra.lock"
 done

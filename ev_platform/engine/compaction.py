@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ev_platform.engine.adapter import run_items
 from ev_platform.engine.items import TaskError, WorkItem, absolute_url, batches, open_lake
-from ev_platform.engine.pool import run_items
 from ev_platform.engine.quarantine import keep_bad_lines, keep_copy, mismatch, move_aside
 from ev_platform.engine.receipts import CompactionReceipt
 from ev_platform.lake.layout import compressed_key, temp_prefix, valid_vin
@@ -60,7 +60,7 @@ def compact_day(settings: Settings, store: ObjectStore, day: str) -> CompactionR
         WorkItem(absolute_url(store), day, vins, tuple(key for vin in vins for key in found[vin]))
         for vins in batches(sorted(found.keys() - strangers.keys()), settings.batch_vehicles)
     ]
-    parts = list(run_items(compact_vehicles, items, store, settings.workers))
+    parts = list(run_items(compact_vehicles, items, store, settings))
     moved = sum(map(len, strangers.values()))
     parts.append(CompactionReceipt(day, quarantined_files=moved, files_read=moved))
     receipt = CompactionReceipt.merged(day, parts, time.perf_counter() - begin)

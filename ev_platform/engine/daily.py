@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
+from ev_platform.engine.adapter import run_items
 from ev_platform.engine.items import TaskError, WorkItem, absolute_url, batches, open_lake
 from ev_platform.engine.parts import PartWriter, read_part, replace_part
-from ev_platform.engine.pool import run_items
 from ev_platform.engine.receipts import TableReceipt
 from ev_platform.lake.layout import (
     compressed_key,
@@ -82,7 +82,7 @@ def _run(
         for shard, vins in vehicles.items()
         if vins or part_key(table, day, shard) in old
     ]
-    parts = list(run_items(task, items, store, settings.workers))
+    parts = list(run_items(task, items, store, settings))
     return TableReceipt.merged(day, parts, time.perf_counter() - begin)
 
 

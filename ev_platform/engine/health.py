@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ev_platform.engine.adapter import run_items
 from ev_platform.engine.daily import read_vehicles
 from ev_platform.engine.items import WorkItem, absolute_url, batches, open_lake
 from ev_platform.engine.parts import read_part
-from ev_platform.engine.pool import run_items
 from ev_platform.engine.sessions import ALL_VEHICLES, SESSIONS_TABLE
 from ev_platform.lake.layout import part_key
 from ev_platform.lake.schemas import SESSIONS
@@ -52,7 +52,7 @@ def health_month(settings: Settings, store: ObjectStore, month: str) -> pa.Table
         for shard in range(lake_shards(store, settings.shards))
         for batch in batches(_vehicles_seen(store, month, shard), max(1, settings.batch_vehicles // MONTH_SHARE))
     ] or [WorkItem(absolute_url(store), month, ())]
-    evidence = concat_evidence(run_items(collect_vehicles, items, store, settings.workers))
+    evidence = concat_evidence(run_items(collect_vehicles, items, store, settings))
     return health_from_evidence(evidence, read_vehicles(store), month)
 
 

@@ -63,3 +63,9 @@ def name_vehicles(vehicles: Sequence[str]) -> str:
     """The first few vehicles in words."""
     shown = ", ".join(vehicles[:SHOWN])
     return shown if len(vehicles) <= SHOWN else f"{shown} and {len(vehicles) - SHOWN} more"
+
+
+def failure(item: WorkItem, error: BaseException) -> TaskError:
+    """The error of an item, with its day and vehicles."""
+    reason = (str(error).splitlines() or [""])[0]
+    return TaskError(f"{item.day}, {name_vehicles(item.vehicles)}: {type(error).__name__}: {reason}")

@@ -1,7 +1,7 @@
-"""The adapter that maps a task over work items: in this process, or in a pool of processes.
+"""The local engine: work items in this process, or in a pool of processes.
 
-Belongs here: who runs an item, the order of results, the name of a failed item. Not here: what an item does. No kernel
-may know which adapter runs it; another engine is another function with this signature.
+Belongs here: processes, the order of results, the name of a failed item. Not here: which engine is used (adapter.py),
+what an item does.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from functools import partial
 from threading import Lock, Thread
 from typing import TypeVar
 
-from ev_platform.engine.items import TaskError, WorkItem, name_vehicles, runs_here
-from ev_platform.lake.store import ObjectStore
+from ev_platform.engine.items import TaskError, WorkItem, failure
 from ev_platform.settings import limit_polars_threads
 
 Result = TypeVar("Result")
@@ -38,7 +37,7 @@ def map_items(fn: Callable[[WorkItem], Result], items: Sequence[WorkItem], worke
     """
     if len(items) <= 1 or workers <= 1:
         for item in items:
-            yield _result(item, lambda item=item: fn(item))  # type: ignore[misc]
+            yield named(item, partial(fn, item))
         return
     futures: list[Future[Result]] = []
     try:
@@ -47,7 +46,7 @@ def map_items(fn: Callable[[WorkItem], Result], items: Sequence[WorkItem], worke
         started = {at: pool.submit(fn, items[at]) for at in largest_first}
         futures = [started[at] for at in range(len(items))]
         for item, future in zip(items, futures, strict=True):
-            yield _result(item, future.result)
+            yield named(item, future.result)
     except BrokenProcessPool as error:
         _forget(workers)
         raise TaskError("a worker process died (out of memory?): lower EV_WORKERS or EV_BATCH_VEHICLES") from error
@@ -56,23 +55,14 @@ def map_items(fn: Callable[[WorkItem], Result], items: Sequence[WorkItem], worke
             future.cancel()
 
 
-def run_items(
-    task: Callable[..., Result], items: Sequence[WorkItem], store: ObjectStore, workers: int
-) -> Iterator[Result]:
-    """Map `task(item, store=None)` over items of one lake; a lake that lives in this process is handed over."""
-    if runs_here(store):
-        return map_items(partial(task, store=store), items, 1)
-    return map_items(task, items, workers)
-
-
-def _result(item: WorkItem, compute: Callable[[], Result]) -> Result:
+def named(item: WorkItem, compute: Callable[[], Result]) -> Result:
+    """What `compute` returns; what it raises names the item."""
     try:
         return compute()
     except (BrokenProcessPool, TaskError):
         raise
     except Exception as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise TaskError(f"{item.day}, {name_vehicles(item.vehicles)}: {type(error).__name__}: {reason}") from error
+        raise failure(item, error) from error
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -103,7 +93,7 @@ def stop_pools() -> None:
 def prepare_worker() -> None:
     """Runs once in each worker process."""
     _die_with_parent()
-    _use_one_thread()
+    use_one_thread()
     _give_memory_back()
 
 
@@ -119,7 +109,7 @@ def _die_with_parent() -> None:
     Thread(target=watch, daemon=True, name="die-with-parent").start()
 
 
-def _use_one_thread() -> None:
+def use_one_thread() -> None:
     """One thread per library: the parallelism is the number of workers. Polars is not imported for that."""
     import pyarrow as pa
 

@@ -20,10 +20,10 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ev_platform.engine.adapter import run_items
 from ev_platform.engine.daily import read_vehicles
 from ev_platform.engine.items import TaskError, WorkItem, absolute_url, open_lake
 from ev_platform.engine.parts import PartWriter, read_part, replace_part
-from ev_platform.engine.pool import run_items
 from ev_platform.engine.receipts import TableReceipt
 from ev_platform.lake.layout import day_bounds, part_key
 from ev_platform.lake.schemas import SEGMENTS, SESSIONS
@@ -55,7 +55,7 @@ def stitch_days(settings: Settings, store: ObjectStore, days: Sequence[str]) -> 
         for shard in range(lake_shards(store, settings.shards) if days else 0)
     ]
     by_day: dict[str, list[TableReceipt]] = defaultdict(list)
-    for receipts in run_items(stitch_shard, items, store, settings.workers):
+    for receipts in run_items(stitch_shard, items, store, settings):
         for receipt in receipts:
             by_day[receipt.day].append(receipt)
     seconds = (time.perf_counter() - begin) / max(len(by_day), 1)

@@ -12,10 +12,10 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ev_platform.engine.adapter import run_items
 from ev_platform.engine.daily import read_vehicles
 from ev_platform.engine.items import WorkItem, absolute_url, open_lake
 from ev_platform.engine.parts import read_part
-from ev_platform.engine.pool import run_items
 from ev_platform.engine.sessions import ALL_VEHICLES, SESSIONS_TABLE
 from ev_platform.lake.layout import part_key, table_key
 from ev_platform.lake.schemas import SESSIONS
@@ -42,7 +42,7 @@ def usage_days(settings: Settings, store: ObjectStore, days: Sequence[str]) -> d
         for shard in range(lake_shards(store, settings.shards))
     ]
     parts: dict[str, dict[str, list[pa.Table]]] = {name: {day: [] for day in days} for name in DAILY_TABLES}
-    for item, found in zip(items, run_items(usage_shard, items, store, settings.workers), strict=True):
+    for item, found in zip(items, run_items(usage_shard, items, store, settings), strict=True):
         for name, table in found.items():
             parts[name][item.day].append(table)
     return {name: {day: _by_vehicle(tables) for day, tables in by_day.items()} for name, by_day in parts.items()}

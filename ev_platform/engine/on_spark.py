@@ -1,0 +1,60 @@
+"""Spark, classic or Connect: work items as rows of a DataFrame, a task per row, outcomes as rows again.
+
+No Hadoop jars, no shuffle of data, nothing but work items and receipts through the driver: executors open the lake by
+themselves. They need this package (`make wheel`, then `--py-files` or an image) and Python of the same minor version.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from ev_platform.engine.items import WorkItem
+from ev_platform.errors import UserError
+from ev_platform.settings import Settings, run_spark_workers_by
+
+CLASSIC = {
+    "spark.ui.enabled": "false",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "1",
+    "spark.sql.adaptive.enabled": "false",
+}
+"""Every item is a batch of its own, so that each ends by itself."""
+
+
+def map_items(fn: Callable[[WorkItem], Any], items: Sequence[WorkItem], settings: Settings) -> Iterator[Any]:
+    """See adapter.py."""
+    session = _session(settings.spark_remote)
+    rows = [(number, bytearray(pickle.dumps((fn, item)))) for number, item in enumerate(items)]
+    work = session.createDataFrame(rows, "number long, work binary").repartition(len(rows))
+    found = work.mapInArrow(_work, "number long, outcome binary").collect()
+    outcomes = {row["number"]: pickle.loads(row["outcome"]) for row in found}  # noqa: S301 - our own workers' receipts
+    return (outcomes[number] for number in range(len(items)))
+
+
+def _work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """On an executor: the items of some rows, one after the other."""
+    for batch in batches:
+        for number, work in zip(batch["number"].to_pylist(), batch["work"].to_pylist(), strict=True):
+            fn, item = pickle.loads(work)  # noqa: S301 - written by the driver above
+            outcome = pickle.dumps(fn(item))
+            yield pa.RecordBatch.from_arrays(
+                [pa.array([number], pa.int64()), pa.array([outcome], pa.binary())], names=["number", "outcome"]
+            )
+
+
+def _session(remote: str) -> Any:  # noqa: ANN401 - a session, classic or Connect
+    if not remote:
+        raise UserError("EV_ENGINE=spark needs EV_SPARK_REMOTE: sc://host:15002, spark://host:7077, yarn or local[2,4]")
+    builder: Any = SparkSession.builder
+    if remote.startswith("sc://"):
+        return builder.remote(remote).getOrCreate()
+    run_spark_workers_by(sys.executable)
+    builder = builder.master(remote).appName("ev_platform")
+    for name, value in CLASSIC.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()

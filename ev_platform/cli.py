@@ -14,6 +14,7 @@ import typer
 
 from ev_platform.commands import (
     dead_letters_cli,
+    lake_cli,
     market_cli,
     offsets_cli,
     providers_cli,
@@ -25,6 +26,7 @@ from ev_platform.errors import SettingError, UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(dead_letters_cli.app, name="dead-letters")
+app.add_typer(lake_cli.app, name="lake")
 app.add_typer(market_cli.app, name="market")
 app.add_typer(offsets_cli.app, name="offsets")
 app.add_typer(providers_cli.app, name="providers")

@@ -15,14 +15,11 @@ from ev_platform.ingest.dead_letters import read_dead_letters
 from ev_platform.ingest.gaps import known_gaps
 from ev_platform.ingest.lag import probe
 from ev_platform.ingest.receipts import RECEIPTS_PREFIX, PartitionReceipt
-from ev_platform.lake.layout import PREFIXES
-from ev_platform.lake.requests import cost_usd
+from ev_platform.lake.bill import bill as count_bill
 from ev_platform.lake.store import ObjectStore
 from ev_platform.query.catalogue import Filing, tables
 from ev_platform.settings import Settings
 
-USD_PER_GB_MONTH = 0.023
-"""S3 Standard, us-east-1, list price 2026."""
 LATE_DAYS_SHOWN = 60
 
 
@@ -103,17 +100,8 @@ def late_records(store: ObjectStore) -> pd.DataFrame:
 
 
 def bill(store: ObjectStore) -> pd.DataFrame:
-    """folder, holds, objects, mb, usd_per_month (storage), usd_written (their PUTs): list prices of S3 Standard.
-
-    Lists every object of the lake, a thousand for one request.
-    """
-    rows = []
-    for prefix, holds in PREFIXES.items():
-        sizes = store.sizes(prefix)
-        size = sum(sizes.values())
-        written = cost_usd({"PUT": len(sizes)})
-        rows.append((prefix, holds, len(sizes), size / 1e6, size / 1e9 * USD_PER_GB_MONTH, written))
-    return pd.DataFrame(rows, columns=["folder", "holds", "objects", "mb", "usd_per_month", "usd_written"])
+    """folder, holds, objects, mb, usd_per_month (storage), usd_written (their PUTs): list prices of S3 Standard."""
+    return pd.DataFrame(count_bill(store))
 
 
 def lag(settings: Settings) -> pd.DataFrame:

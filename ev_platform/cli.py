@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from ev_platform.commands import (
+    aws_cli,
     dead_letters_cli,
     lake_cli,
     market_cli,
@@ -25,6 +26,7 @@ from ev_platform.commands import (
 from ev_platform.errors import SettingError, UserError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(aws_cli.app, name="aws")
 app.add_typer(dead_letters_cli.app, name="dead-letters")
 app.add_typer(lake_cli.app, name="lake")
 app.add_typer(market_cli.app, name="market")

@@ -14,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ev_platform.errors import SettingError
+from ev_platform.references import is_reference, resolve
 
 Words = Annotated[tuple[str, ...], NoDecode]
 
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     tesla_rest_url: str = Field("https://fleet-api.prd.eu.vn.cloud.tesla.com", description="host of the region")
     tesla_rest_auth_url: str = "https://fleet-auth.prd.vn.cloud.tesla.com"
     tesla_rest_client_id: str = ""
+    token_secret: str = Field("", description="name of a Secrets Manager secret for rotating tokens; empty: a file")
     tesla_rest_refresh_token: str = Field("", repr=False, description="the first one; it rotates in the token store")
 
     vehicles_file: str = Field("", description="CSV or TOML of the vehicle registry")
@@ -174,11 +176,25 @@ class Settings(BaseSettings):
             return value
         text = value.strip()
         if text.startswith("{"):
-            return {str(k): str(v) for k, v in json.loads(text).items()}
+            return {str(k): _fetched(str(k), str(v)) for k, v in json.loads(text).items()}
         pairs = [part.partition("=") for part in text.split(",") if part.strip()]
         if any(not sep for _, sep, _ in pairs):
             raise ValueError("write key=value,key=value or a JSON object")
-        return {key.strip(): option.strip() for key, _, option in pairs}
+        return {key.strip(): _fetched(key.strip(), option.strip()) for key, _, option in pairs}
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _reference(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever the environment holds
+        """`aws-ssm:…` and `aws-secret:…#…` become what they stand for; only where the value is never shown.
+
+        Stands last, because the last one is asked first.
+        """
+        if not is_reference(value):
+            return value
+        field = cls.model_fields[str(info.field_name)]
+        if field.repr and field.annotation is not SecretStr:
+            raise ValueError("a reference to a secret, but this setting is shown in logs: write its value")
+        return resolve(value)
 
     @cached_property
     def lake(self) -> str:
@@ -246,6 +262,11 @@ def report_no_usage() -> None:
 def limit_polars_threads(threads: int) -> None:
     """Threads that Polars will start in this process; it reads them once, at its first import."""
     os.environ["POLARS_MAX_THREADS"] = str(threads)
+
+
+def _fetched(name: str, option: str) -> str:
+    """One of librdkafka's options, fetched if it is a secret one by reference."""
+    return resolve(option) if is_reference(option) and _SECRET_OPTION.search(name) else option
 
 
 def _to_text(value: object) -> str:

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from ev_platform.errors import SettingError
 from ev_platform.lake.store import ObjectStore
 from ev_platform.providers import bmw, high_mobility, mobilisights, tesla_rest
-from ev_platform.providers.base import Access, Clock, Provider
+from ev_platform.providers.base import Access, Clock, Provider, TokenStore
 from ev_platform.providers.http import Session, SystemClock
 from ev_platform.providers.quota import Quota
+from ev_platform.providers.token_secret import TokenSecret
 from ev_platform.providers.tokens import TokenFile
 from ev_platform.settings import Settings
 
@@ -92,7 +93,13 @@ def access_for(settings: Settings, name: str, clock: Clock | None = None, per_mi
             options["private_key"] = Path(file).expanduser().read_text()
         except OSError as error:
             raise SettingError(f"EV_{name.upper()}_PRIVATE_KEY_FILE cannot be read ({error.strerror})") from None
-    return Access(Session(name, clock, per_minute), TokenFile(settings.state_dir), clock, options)
+    return Access(Session(name, clock, per_minute), token_store(settings), clock, options)
+
+
+def token_store(settings: Settings) -> TokenStore:
+    """Where rotating tokens live: a secret of AWS if the settings name one, else a file in the state folder."""
+    file = TokenFile(settings.state_dir)
+    return TokenSecret(settings.token_secret, file.exclusive) if settings.token_secret else file
 
 
 def connect(

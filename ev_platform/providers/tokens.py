@@ -1,6 +1,7 @@
 """The token store: one file that only its owner can read, replaced as a whole, so that no crash loses a token.
 
-Belongs here: bytes on disk and the lock. Not here: when a token is refreshed (oauth.py). Tokens never go to the lake.
+Belongs here: bytes on disk and the lock. Not here: the same in AWS Secrets Manager (token_secret.py), when a token is
+refreshed (oauth.py). Tokens never go to the lake.
 """
 
 from __future__ import annotations

@@ -117,10 +117,14 @@ def wrong(opened: Tab) -> list[str]:
 
 
 def figure(opened: Tab, label: str) -> str:
-    """Value of the metric with that label."""
+    """Value of the metric with that label, as soon as it is there; empty if it never is."""
     script = (
         "[...document.querySelectorAll('[data-testid=stMetric]')].find(m => "
         f"m.querySelector('[data-testid=stMetricLabel]').innerText.trim() == {label!r})"
         "?.querySelector('[data-testid=stMetricValue]').innerText.trim() ?? ''"
     )
-    return str(opened.run(script))
+    for _ in range(100):
+        if found := str(opened.run(script)):
+            return found
+        time.sleep(0.1)
+    return ""

@@ -6,6 +6,7 @@ the rows alone; reading whole vehicles back. Not here: keys and days (daily.py).
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -27,9 +28,14 @@ class PartWriter:
         text = [field.name for field in schema if pa.types.is_string(field.type)]
         self.rows = 0
         self._schema = schema
-        self._sink = pa.BufferOutputStream()
+        # Not a buffer: a growing one holds up to three times its bytes. Closed with the writer.
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
         self._writer = pq.ParquetWriter(
-            self._sink, schema, compression="zstd", compression_level=3, use_dictionary=text or False
+            pa.PythonFile(self._file, mode="w"),
+            schema,
+            compression="zstd",
+            compression_level=3,
+            use_dictionary=text or False,
         )
         self._open: list[pa.Table] = []
         self._open_rows = 0
@@ -47,7 +53,9 @@ class PartWriter:
         if self._open_rows:
             self._flush(self._open_rows)
         self._writer.close()
-        return bytes(self._sink.getvalue()) if self.rows else None
+        with self._file as file:
+            file.seek(0)
+            return file.read() if self.rows else None
 
     def _flush(self, rows: int) -> None:
         table = pa.concat_tables(self._open)

@@ -14,11 +14,12 @@ from ev_platform.settings import Settings  # noqa: E402
 Settings.model_config["env_file"] = None
 
 
-@pytest.fixture(autouse=True)
-def signals_as_they_were():
+SIGNALS = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
     """Dagster leaves SIGTERM and SIGINT ignored after a run that failed in this process, and children inherit that."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
+    for number, handler in SIGNALS.items():
         if signal.getsignal(number) is not handler:
             signal.signal(number, handler)

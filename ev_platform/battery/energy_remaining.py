@@ -48,10 +48,13 @@ QUANTUM_KWH = 0.02
 DAY_SCATTER = 0.005
 """Expected day-to-day scatter of the slope, relative; worth DAY_TRUST days when the days' own scatter is weighed in."""
 DAY_TRUST = 3.0
-OWN_SD = 0.004
+OWN_SD = 0.0025
 """Systematic error of the stated energy, relative (0.23 to 0.28 % daily error measured on a Nissan Leaf)."""
-UNSEEN_SD = 0.01
+UNSEEN_SD = 0.004
 """Error per share of the SoC scale not seen: the line may bend there."""
+CALIBRATION_SD, CALIBRATION_DAYS = 0.007, 10.0
+"""Error of one self-calibration of the battery management system, relative, and the days that it lasts: a month sees
+several of them, a week about one."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +252,7 @@ def _estimate_car(
         - solve_line(fit, strengths.mean - step, reserve, inflation).beta[1]
         for step in steps
     ]
-    systematic = capacity * np.hypot(OWN_SD, UNSEEN_SD * (1 - fit.span))
+    calibration = CALIBRATION_SD / np.sqrt(1 + days / CALIBRATION_DAYS)
+    systematic = capacity * np.sqrt(OWN_SD**2 + calibration**2 + (UNSEEN_SD * (1 - fit.span)) ** 2)
     own = np.sqrt(line.covariance[1, 1] + np.sum(np.square(of_cold)) / 4 + systematic**2)
     return Estimate(METHOD, capacity, float(own), capacity * shared_sd, days, fit.sum_delta_soc, reasons)

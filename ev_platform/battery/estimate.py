@@ -14,7 +14,7 @@ MIN_SUM_DELTA_SOC = 60.0
 PLAUSIBLE_KWH = (5.0, 300.0)
 """Capacities of road vehicles with a battery; outside it is a mistake of units or of meaning."""
 
-SHARED_SD = 0.005
+SHARED_SD = 0.003
 """Error that every method has in common, relative: all of them divide by the same battery management system's SoC."""
 
 TOO_LITTLE_EVIDENCE = "too_little_evidence"

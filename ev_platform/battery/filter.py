@@ -29,7 +29,7 @@ LEVEL_NOISE = 0.0004
 """Process noise of ln(capacity) per √day: 0.02 Ah/√day on a pack of 55 Ah."""
 TREND_NOISE = 0.00002
 """Process noise of the trend, per year and √day: about 0.04 %/a in a year."""
-STAYS = 0.007
+STAYS = 0.006
 """Share of a month's error that other months of the same car repeat, relative: the SoC that all methods divide by, the
 meter, the stated energy's own scale."""
 SMALLEST_NOISE = 0.002

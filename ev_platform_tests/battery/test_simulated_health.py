@@ -117,3 +117,18 @@ def test_the_score_can_fail():
     found = judged(cleaned, sessions, replace(truth, health=wrong))
     assert found["monthly"].mean() > 0.020
     assert found["monthly_inside"].mean() < 0.9
+
+
+@pytest.mark.long
+def test_the_band_is_as_wide_as_the_errors_are():
+    """Two standard deviations hold at least 90 % of the car-months, and are not twice as wide as they must be."""
+    z = []
+    for seed in (831, 832, 833, 834):
+        cleaned, sessions, truth = polled(seed, vehicles=7, days=61, seconds=60 if seed % 2 else 300)
+        true = true_by_month(truth)
+        for row in battery_history(cleaned, sessions, truth.vehicles).monthly.to_pylist():
+            if row["method"] == "pooled" and row["capacity_kwh"] is not None:
+                z.append((row["capacity_kwh"] - true[row["vin"], row["month"]]) / row["capacity_sd_kwh"])
+    assert len(z) >= 50
+    assert np.mean(np.abs(z) <= 2) >= 0.90
+    assert 0.5 <= np.sqrt(np.mean(np.square(z))) <= 1.15

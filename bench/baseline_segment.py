@@ -177,6 +177,11 @@ def _sql() -> tuple[str, str]:
         f AS (SELECT vin, time, {rest}, {", ".join(filled)} FROM d
               WINDOW f AS (PARTITION BY vin ORDER BY time ROWS UNBOUNDED PRECEDING))
         SELECT *, volt * amp / 1000 AS kw FROM f ORDER BY vin, time"""
+    ends = [
+        f"{function}({name} ORDER BY time) FILTER ({name} IS NOT NULL) AS {short}_{end}"
+        for short, name in (("soc", "soc"), ("km", "odometer"))
+        for end, function in (("start", "first"), ("end", "last"))
+    ]
     segments = f"""
         WITH l AS (SELECT *, CASE WHEN state LIKE '%Charging' THEN 2
                                   WHEN right(gear, 1) IN ('D', 'R', 'N') OR speed > 1 THEN 1 ELSE 0 END AS label,
@@ -194,16 +199,15 @@ def _sql() -> tuple[str, str]:
         c AS (SELECT *, sum(greatest(gap, (kind <> kind_before)::INT)) OVER f AS segment
               FROM b WINDOW f AS (PARTITION BY vin ORDER BY time ROWS UNBOUNDED PRECEDING))
         SELECT vin, segment, first(kind ORDER BY time) AS label, min(time) AS start, max(time) AS "end",
-               first(soc ORDER BY time) AS soc_start, last(soc ORDER BY time) AS soc_end,
-               first(odometer ORDER BY time) AS km_start, last(odometer ORDER BY time) AS km_end,
-               sum((kw + kw_before) / 2 * CASE WHEN seconds <= {STEP_S} THEN seconds END / 3600) AS kwh,
+               {", ".join(ends)},
+               coalesce(sum((kw + kw_before) / 2 * CASE WHEN seconds <= {STEP_S} THEN seconds END / 3600), 0) AS kwh,
                avg(outside) AS outside, max(speed) AS speed
         FROM c GROUP BY vin, segment ORDER BY vin, segment"""
     return wide, segments
 
 
-def duckdb_fleet(tables: list[pa.Table]) -> tuple[int, int]:
-    """(rows, segments) of a fleet by SQL."""
+def duckdb_tables(tables: list[pa.Table]) -> tuple[pa.Table, pa.Table]:
+    """Wide rows and segments of a fleet by SQL."""
     import duckdb
 
     long = pa.concat_tables(tables)
@@ -213,7 +217,12 @@ def duckdb_fleet(tables: list[pa.Table]) -> tuple[int, int]:
         connection.register("long", long)
         connection.execute(f"CREATE TEMP TABLE wide AS {wide_sql}")
         wide = connection.execute("SELECT * FROM wide").to_arrow_table()
-        segments = connection.execute(segments_sql).to_arrow_table()
+        return wide, connection.execute(segments_sql).to_arrow_table()
+
+
+def duckdb_fleet(tables: list[pa.Table]) -> tuple[int, int]:
+    """(rows, segments) of a fleet by SQL."""
+    wide, segments = duckdb_tables(tables)
     _written(wide, segments)
     return len(wide), len(segments)
 
@@ -287,9 +296,14 @@ def _polars_segments(wide: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def polars_fleet(tables: list[pa.Table]) -> tuple[int, int]:
-    """(rows, segments) of a fleet by Polars expressions over the whole fleet."""
+def polars_tables(tables: list[pa.Table]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Wide rows and segments of a fleet by Polars expressions over the whole fleet."""
     wide = _polars_wide(pl.DataFrame(pa.concat_tables(tables)))
-    segments = _polars_segments(wide)
+    return wide, _polars_segments(wide)
+
+
+def polars_fleet(tables: list[pa.Table]) -> tuple[int, int]:
+    """(rows, segments) of a fleet by Polars."""
+    wide, segments = polars_tables(tables)
     _written(wide.to_arrow(), segments.to_arrow())
     return wide.height, segments.height

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec
-from pyspark.sql import functions as F  # noqa: N812 - as Spark's own pages have it
+from pyspark.sql import functions as F
 
 from bench.baseline_compact import STRUCTS
 from bench.baseline_segment import DOUBLES, GAP_S, RULES, SHORT_S, STEP_S, WORD_STALE_S, WORDS
@@ -135,10 +135,13 @@ def clean_and_segment(spark: SparkSession, files: Sequence[str], folder: str) ->
 # -- compaction -------------------------------------------------------------------------------------------------------
 
 NUMBERS = ("doubleValue", "floatValue", "intValue", "longValue", "booleanValue")
-RAW = """_p int, _o long, _t long, h struct<receivedat: string, txid: string>,
-d struct<vin: string, createdAt: string, isResend: boolean, data: array<struct<key: string, value: map<string, string>>>>
+RAW = """
+_p int, _o long, _t long, h struct<receivedat: string, txid: string>,
+d struct<vin: string, createdAt: string, isResend: boolean,
+         data: array<struct<key: string, value: map<string, string>>>>
 """
 """A raw line. A value is one member named by its kind: read as a map, whatever kinds there are."""
+STATUS = "CASE WHEN kind = 'invalid' THEN 'invalid' WHEN kind IS NULL THEN 'missing' ELSE 'ok' END"
 DATUM = "struct(datum.key AS signal, kind, value)"
 PARTS = (
     "transform(map_entries(from_json(value, 'map<string, string>')), "
@@ -164,14 +167,16 @@ def long_of(records: DataFrame) -> DataFrame:
     )
     once = once.repartition("vin").dropDuplicates(key)  # one shuffle serves both, and the sort
     data = once.withColumn("datum", F.explode("data")).drop("data")
-    data = data.withColumns({"kind": F.expr("map_keys(datum.value)[0]"), "value": F.expr("map_values(datum.value)[0]")})
+    data = data.withColumns(
+        {"kind": F.expr("get(map_keys(datum.value), 0)"), "value": F.expr("get(map_values(datum.value), 0)")}
+    )
     parts = F.expr(f"CASE WHEN {_is('kind', STRUCTS)} THEN {PARTS} ELSE array({DATUM}) END")
     rows = data.withColumn("part", F.explode(parts)).drop("datum", "kind", "value").select("*", "part.*").drop("part")
     truth = F.when(F.col("value") == "true", 1.0).when(F.col("value") == "false", 0.0)
     number = F.coalesce(truth, F.expr("try_cast(value AS double)"))
     rows = rows.withColumns(
         {
-            "status": F.expr("CASE WHEN kind = 'invalid' THEN 'invalid' WHEN kind IS NULL THEN 'missing' ELSE 'ok' END"),
+            "status": F.expr(STATUS),
             "number": F.when(F.expr(_is("kind", (*NUMBERS, *STRUCTS))), number),
             "text": F.when(F.expr(f"NOT {_is('kind', (*NUMBERS, *STRUCTS, 'invalid'))}"), F.col("value")),
         }

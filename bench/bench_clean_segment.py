@@ -52,7 +52,8 @@ def _ours(folder: str, workers: int = 1, shards: int = 1) -> dict[str, int]:
     return {"rows": rows, "segments": segments}
 
 
-def _tables(folder: str, vehicles: int):  # noqa: ANN202
+def tables_of(folder: str, vehicles: int):  # noqa: ANN201 - list[pa.Table]
+    """Compressed tables of the first vehicles of a lake, the columns that the baselines read."""
     from ev_platform.lake.layout import compressed_key
     from ev_platform.lake.tables import from_parquet
 
@@ -65,7 +66,7 @@ def _tables(folder: str, vehicles: int):  # noqa: ANN202
 def _pandas(folder: str, vehicles: int) -> tuple[int, int]:
     from bench.baseline_segment import pandas_fleet
 
-    return pandas_fleet(_tables(folder, vehicles))
+    return pandas_fleet(tables_of(folder, vehicles))
 
 
 def _oracle(folder: str, vehicles: int) -> tuple[int, int]:
@@ -91,13 +92,13 @@ def _oracle(folder: str, vehicles: int) -> tuple[int, int]:
 def _duckdb(folder: str, vehicles: int) -> tuple[int, int]:
     from bench.baseline_segment import duckdb_fleet
 
-    return duckdb_fleet(_tables(folder, vehicles))
+    return duckdb_fleet(tables_of(folder, vehicles))
 
 
 def _polars(folder: str, vehicles: int) -> tuple[int, int]:
     from bench.baseline_segment import polars_fleet
 
-    return polars_fleet(_tables(folder, vehicles))
+    return polars_fleet(tables_of(folder, vehicles))
 
 
 def _warm_all(*_: object) -> None:

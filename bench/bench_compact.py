@@ -82,10 +82,16 @@ def _day(folder: str, workers: int) -> dict[str, int]:
 
     receipt = compact_day(fleet_day.settings_of(Path(folder), workers), ObjectStore(folder), fleet_day.DAY)
     stop_pools()
-    return {"records": receipt.records_in, "files": receipt.files_read, "put": receipt.objects_written}
+    return {
+        "records": receipt.records_in,
+        "rows": receipt.rows,
+        "files": receipt.files_read,
+        "put": receipt.objects_written,
+    }
 
 
-def _compacted(vehicles: int, per: int, workers: int) -> tuple[Measured, int, int]:
+def compacted(vehicles: int, per: int, workers: int) -> tuple[Measured, int, int]:
+    """What a day's compaction cost, imports excluded; its messages and bytes."""
     with tempfile.TemporaryDirectory() as folder:
         _, messages, size = fleet_day.fill(Path(folder), vehicles, per)
         return measure(_day, folder, workers, warm=_warm), messages, size
@@ -125,8 +131,8 @@ def _kernel_section() -> Section:
 def _tiny_section() -> Section:
     big, tiny = [], []
     for _ in range(REPEATS):
-        big.append(_compacted(TINY_VEHICLES, fleet_day.MESSAGES_PER_OBJECT, 1)[0])
-        tiny.append(_compacted(TINY_VEHICLES, TINY_PER, 1)[0])
+        big.append(compacted(TINY_VEHICLES, fleet_day.MESSAGES_PER_OBJECT, 1)[0])
+        tiny.append(compacted(TINY_VEHICLES, TINY_PER, 1)[0])
     rows = [
         {
             "objects of": f"{per} messages",
@@ -148,7 +154,7 @@ def _tiny_section() -> Section:
 def _growth_section() -> Section:
     rows, taken = [], []
     for vehicles in GROWTH:
-        run, messages, size = _compacted(vehicles, fleet_day.MESSAGES_PER_OBJECT, 2)
+        run, messages, size = compacted(vehicles, fleet_day.MESSAGES_PER_OBJECT, 2)
         taken.append((run, messages))
         rows.append(
             {
@@ -162,7 +168,7 @@ def _growth_section() -> Section:
                 "GET / PUT": f"{run.value['files'] + 2 * run.value['put']} / {run.value['put']}",
             }
         )
-    one, _, _ = _compacted(GROWTH[-1], fleet_day.MESSAGES_PER_OBJECT, 1)
+    one, _, _ = compacted(GROWTH[-1], fleet_day.MESSAGES_PER_OBJECT, 1)
     growth = taken[-1][0].cpu_seconds / taken[0][0].cpu_seconds
     memory = taken[-1][0].peak_mb / taken[0][0].peak_mb
     peak = max(run.peak_mb for run, _ in taken)

@@ -1,7 +1,8 @@
-"""Engines: what it costs to start one, and what a warm one needs for the same work items as the local pool.
+"""Engines: what it costs to start one, what a warm one needs for the same work items as the local pool, when it pays.
 
 Each engine in a process of its own, two workers on the same cores: the first call (it starts the engine), then cleaning
-and segmentation of a day three times over. Wall seconds, because that is what a cluster is for.
+and segmentation of a day some times over. Wall seconds, because that is what a cluster is for. Then the same work as
+Spark's own windows do it, and compaction by its own JSON reader, which is why kernels run as work items.
 """
 
 from __future__ import annotations
@@ -15,11 +16,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import fleet_day
-from bench.bench_clean_segment import make_compressed
-from bench.harness import Section, Target
+from bench import fleet_day, spark_native
+from bench.baseline_segment import polars_fleet
+from bench.bench_clean_segment import make_compressed, tables_of
+from bench.bench_compact import compacted
+from bench.crossover import Cost, faster_from, started_from
+from bench.harness import Measured, Section, Target, live_cpu_seconds, measure
 
-VEHICLES, SHARDS, REPEATS = 250, 10, 3
+VEHICLES, SHARDS, CORES, WARM_UP, REPEATS = 250, 10, 2, 2, 5
+JSON_VEHICLES, JSON_REPEATS = 125, 3
+CLUSTERS = (2, 8, 32, 128)
+"""Cores of the clusters that are computed."""
 ENGINES = {
     "local": {},
     "dask": {"engine": "dask"},
@@ -35,27 +42,35 @@ def nothing(item) -> str:  # noqa: ANN001 - a work item
 
 
 def run(name: str, folder: str) -> dict[str, float]:
-    """Seconds until the first map is back, and of a warm clean + segment (median)."""
+    """Wall seconds until the first map is back, of a warm empty map, of a warm clean + segment; its CPU-seconds too."""
     from ev_platform.engine.adapter import run_items
     from ev_platform.engine.daily import clean_day, segment_day
     from ev_platform.engine.items import WorkItem
     from ev_platform.lake.store import ObjectStore
 
-    settings = fleet_day.settings_of(Path(folder), 2, SHARDS).with_changes(**ENGINES[name])
+    settings = fleet_day.settings_of(Path(folder), CORES, SHARDS).with_changes(**ENGINES[name])
     store = ObjectStore(folder)
-    begin = time.perf_counter()
-    list(run_items(nothing, [WorkItem(folder, fleet_day.DAY, (n,)) for n in "AB"], store, settings))
-    started = time.perf_counter() - begin
-    seconds = []
-    for number in range(REPEATS + 1):
-        for table in ("cleaned", "segments"):
-            shutil.rmtree(Path(folder) / table, ignore_errors=True)
+    empty_items = [WorkItem(folder, fleet_day.DAY, (str(number),)) for number in range(SHARDS)]
+
+    def empty() -> float:
         begin = time.perf_counter()
+        list(run_items(nothing, empty_items, store, settings))
+        return time.perf_counter() - begin
+
+    def work() -> tuple[float, float]:
+        for table in ("cleaned", "segments", "results"):
+            shutil.rmtree(Path(folder) / table, ignore_errors=True)
+        cpu, begin = live_cpu_seconds(), time.perf_counter()
         clean_day(settings, store, fleet_day.DAY)
         segment_day(settings, store, fleet_day.DAY)
-        if number:  # the first one imports the kernels
-            seconds.append(time.perf_counter() - begin)
-    return {"start": started, "warm": statistics.median(seconds)}
+        return time.perf_counter() - begin, live_cpu_seconds() - cpu
+
+    found = {"start": empty()}
+    for _ in range(WARM_UP):  # kernels are imported, the JVM compiles
+        work()
+    walls, cpus = zip(*(work() for _ in range(REPEATS)), strict=True)
+    found["call"] = statistics.median(empty() for _ in range(REPEATS))
+    return found | {"warm": statistics.median(walls), "cpu": statistics.median(cpus)}
 
 
 def tell(name: str, folder: str) -> None:
@@ -63,33 +78,112 @@ def tell(name: str, folder: str) -> None:
     print("=" + json.dumps(run(name, folder)))
 
 
-def sections() -> list[Section]:
-    """The bench; needs the extras spark, ray and dask, and Java."""
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        make_compressed(folder, VEHICLES)
-        for name in ENGINES:
-            code = f"from bench import bench_engines as b; b.tell({name!r}, {folder!r})"
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-            found[name] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("="))[1:])
-    pool = found["local"]["warm"]
+def _asked(name: str, folder: str) -> dict[str, float]:
+    code = f"from bench import bench_engines as b; b.tell({name!r}, {folder!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer: dict[str, float] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("="))[1:])
+    return answer
+
+
+def _engines(found: dict[str, dict[str, float]]) -> Section:
+    pool, spark = found["local"]["warm"], found["spark"]["warm"]
     rows = [
         {
             "engine": LABELS[name],
             "start s": f"{one['start']:.1f}",
+            "empty call s": f"{one['call']:.2f}",
             "warm s": f"{one['warm']:.2f}",
             "warm over pool": f"{one['warm'] / pool:.2f}",
             "vehicles/s": f"{VEHICLES / one['warm']:,.0f}",
-            "vehicle-days until the start is 10 %": f"{one['start'] * 9 * VEHICLES / one['warm']:,.0f}",
         }
         for name, one in found.items()
     ]
-    spark = found["spark"]["warm"] / pool
-    return [
-        Section(
-            "Engines: the same work items",
-            f"Clean + segment of {VEHICLES} vehicles in {SHARDS} shards, two workers on the same two cores.",
-            rows,
-            [Target("Spark warm over the pool", f"{spark:.2f} x", "≤ 1.8 x", spark <= 1.8)],
+    return Section(
+        "Engines: the same work items",
+        f"Clean + segment of {VEHICLES} vehicles in {SHARDS} shards, two workers on the same two cores, warm: after "
+        f"{WARM_UP} runs, median of {REPEATS}. An empty call is a map of {SHARDS} items that do nothing; the work is "
+        "two calls.",
+        rows,
+        [Target("Spark warm over the pool", f"{spark / pool:.2f} x", "≤ 1.8 x", spark <= 1.8 * pool)],
+    )
+
+
+def _crossover(found: dict[str, dict[str, float]]) -> Section:
+    pool, spark = (
+        Cost(found[name]["start"], CORES * found[name]["warm"] / VEHICLES, CORES) for name in ("local", "spark")
+    )
+    rows = []
+    for cores in CLUSTERS:
+        cluster = spark.on(cores)
+        pays = faster_from(pool, cluster)
+        rows.append(
+            {
+                "Spark's cores": str(cores),
+                "vehicle-days/s, warm": f"{1 / cluster.vehicle_s:,.0f}",
+                "faster than the pool from, vehicle-days": "never" if pays is None else f"{pays:,.0f}",
+                "start is 10 % of the time at, vehicle-days": f"{started_from(cluster):,.0f}",
+            }
         )
-    ]
+    return Section(
+        "Engines: from which size a cluster pays",
+        f"Computed from the start and the warm seconds above, against the pool on {CORES} cores; clean + segment. "
+        "Taken for granted: the cluster's cores are like these and share the vehicles evenly, and the lake gives all "
+        "of them what it gives two. The start is a session's on one machine; getting the machines comes on top.",
+        rows,
+    )
+
+
+def _windows(found: dict[str, float], folder: str) -> Section:
+    native: Measured = measure(spark_native.windows, folder, VEHICLES).value
+    if native.value != polars_fleet(tables_of(folder, VEHICLES)):
+        raise RuntimeError(f"Spark's windows come to other rows or segments than Polars: {native.value}")
+    ours = Measured(found["cpu"], found["warm"], 0.0)
+    slower, cpu = native.wall_seconds / ours.wall_seconds, native.cpu_seconds / ours.cpu_seconds
+    return Section(
+        "Engines: work items or Spark's own windows",
+        f"Clean + segment of the same {VEHICLES} vehicles, warm, Spark classic on two cores, the JVM's CPU included. "
+        "Ours does all rules, the windows a part of them (bench/baseline_spark.py: as many rows and segments as the "
+        "other baselines).",
+        [_row("our kernels as work items", VEHICLES, ours), _row("Spark's windows", VEHICLES, native)],
+        [
+            Target("Spark's windows over ours on Spark, wall", f"{slower:.1f} x", "≥ 10 x", slower >= 10),
+            Target("the same, CPU", f"{cpu:.1f} x", "≥ 10 x", cpu >= 10),
+        ],
+    )
+
+
+def _json() -> Section:
+    with tempfile.TemporaryDirectory() as folder:
+        _, messages, size = fleet_day.fill(Path(folder), JSON_VEHICLES)
+        native: Measured = measure(spark_native.json_reader, folder, JSON_VEHICLES).value
+    runs = [compacted(JSON_VEHICLES, fleet_day.MESSAGES_PER_OBJECT, 1)[0] for _ in range(JSON_REPEATS)]
+    ours = sorted(runs, key=lambda one: one.cpu_seconds)[JSON_REPEATS // 2]
+    if native.value != ours.value["rows"]:
+        raise RuntimeError(f"Spark's JSON reader comes to {native.value} rows, ours to {ours.value['rows']}")
+    slower = native.cpu_seconds / ours.cpu_seconds
+    return Section(
+        "Engines: compaction or Spark's own JSON reader",
+        f"The same {messages:,} messages ({size / 1e6:.0f} MB) of {JSON_VEHICLES} vehicles to the same "
+        f"{native.value:,} long rows. Ours: the whole task in one process, imports excluded, with proofs, quarantine "
+        "and deletion. Spark: explicit schema, exploded, repeats dropped by identity, sorted, Parquet in a folder per "
+        "vehicle (it cannot name the files), warm on two cores; start excluded.",
+        [_row("ours", JSON_VEHICLES, ours), _row("Spark's JSON reader", JSON_VEHICLES, native)],
+        [Target("Spark's JSON reader over ours, CPU", f"{slower:.1f} x", "≥ 9 x", slower >= 9)],
+    )
+
+
+def _row(label: str, vehicles: int, run: Measured) -> dict[str, str]:
+    return {
+        "work": label,
+        "wall s": f"{run.wall_seconds:.2f}",
+        "CPU-s": f"{run.cpu_seconds:.2f}",
+        "CPU ms a vehicle": f"{1000 * run.cpu_seconds / vehicles:.1f}",
+    }
+
+
+def sections() -> list[Section]:
+    """The bench; needs the extras spark, ray and dask, and Java."""
+    with tempfile.TemporaryDirectory() as folder:
+        make_compressed(folder, VEHICLES)
+        found = {name: _asked(name, folder) for name in ENGINES}
+        return [_engines(found), _crossover(found), _windows(found["spark"], folder), _json()]

@@ -8,11 +8,13 @@ ratios between two measurements of one run mean anything on a shared machine.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 
@@ -49,6 +51,29 @@ class Section:
 def _tree_cpu_seconds() -> float:
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def live_cpu_seconds() -> float:
+    """CPU-seconds so far of this process and of everything below it that lives, a JVM and its workers too (Linux).
+
+    What has ended counts once its parent has waited for it.
+    """
+    children: dict[int, list[int]] = {}
+    ticks: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            values = path.read_text().rsplit(")", 1)[1].split()  # after the name, which may hold anything
+        except OSError:  # ended since it was listed
+            continue
+        pid = int(path.parent.name)
+        children.setdefault(int(values[1]), []).append(pid)
+        ticks[pid] = sum(map(int, values[11:15]))
+    total, rest = 0, [os.getpid()]
+    while rest:
+        pid = rest.pop()
+        total += ticks.get(pid, 0)
+        rest += children.get(pid, [])
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def _end_fork_server() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from bench import fleet_day
@@ -90,11 +91,13 @@ def _day(folder: str, workers: int) -> dict[str, int]:
     }
 
 
-def compacted(vehicles: int, per: int, workers: int) -> tuple[Measured, int, int]:
-    """What a day's compaction cost, imports excluded; its messages and bytes."""
+def compacted(
+    vehicles: int, per: int, workers: int, warm: Callable[..., object] | None = _warm
+) -> tuple[Measured, int, int]:
+    """What a day's compaction cost, imports excluded (included without `warm`); its messages and bytes."""
     with tempfile.TemporaryDirectory() as folder:
         _, messages, size = fleet_day.fill(Path(folder), vehicles, per)
-        return measure(_day, folder, workers, warm=_warm), messages, size
+        return measure(_day, folder, workers, warm=warm), messages, size
 
 
 def _kernel_section() -> Section:

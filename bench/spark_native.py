@@ -15,32 +15,35 @@ from bench import fleet_day
 from bench.harness import Measured, live_cpu_seconds
 
 WARM_RUNS = 2
+Runs = dict[str, Measured]
+"""`first` (the start included) and `warm`: wall and CPU-seconds of the process's tree, and what the work returned."""
 
 
-def warmest(work: Callable[[], object]) -> Measured:
-    """The best of some runs after a first one that is not counted: wall and CPU-seconds of this process's tree."""
-    work()
-    found = []
-    for _ in range(WARM_RUNS):
-        cpu, wall = live_cpu_seconds(), time.perf_counter()
-        value = work()
-        found.append(Measured(live_cpu_seconds() - cpu, time.perf_counter() - wall, 0.0, value))
-    return min(found, key=lambda run: run.cpu_seconds)
+def runs_of(work: Callable[[], object]) -> Runs:
+    """A first run, then the best of some warm ones."""
+    first, *warm = (_timed(work) for _ in range(1 + WARM_RUNS))
+    return {"first": first, "warm": min(warm, key=lambda run: run.cpu_seconds)}
 
 
-def windows(lake: str, vehicles: int) -> Measured:
+def _timed(work: Callable[[], object]) -> Measured:
+    cpu, wall = live_cpu_seconds(), time.perf_counter()
+    value = work()
+    return Measured(live_cpu_seconds() - cpu, time.perf_counter() - wall, 0.0, value)
+
+
+def windows(lake: str, vehicles: int) -> Runs:
     """Clean + segment by Spark's windows; value: rows and segments."""
     from bench import baseline_spark
     from ev_platform.lake.layout import compressed_key
 
     files = [str(Path(lake) / compressed_key(fleet_day.DAY, fleet_day.vin(n))) for n in range(vehicles)]
     with tempfile.TemporaryDirectory() as folder:
-        return warmest(lambda: baseline_spark.clean_and_segment(baseline_spark.session(), files, folder))
+        return runs_of(lambda: baseline_spark.clean_and_segment(baseline_spark.session(), files, folder))
 
 
-def json_reader(lake: str, _vehicles: int) -> Measured:
+def json_reader(lake: str, _vehicles: int) -> Runs:
     """Compaction by Spark's JSON reader; value: rows."""
     from bench import baseline_spark
 
     with tempfile.TemporaryDirectory() as folder:
-        return warmest(lambda: baseline_spark.compact(baseline_spark.session(), lake, fleet_day.DAY, f"{folder}/long"))
+        return runs_of(lambda: baseline_spark.compact(baseline_spark.session(), lake, fleet_day.DAY, f"{folder}/long"))

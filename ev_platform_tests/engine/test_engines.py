@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -25,20 +24,10 @@ from ev_platform.lake.store import ObjectStore
 from ev_platform.settings import Settings
 from ev_platform_tests.dashboard.server import free_port
 from ev_platform_tests.engine.chain import MARKER
+from ev_platform_tests.engine.extras import need
 
 VEHICLES = 12
 DIVIDED = {"EV_SHARDS": "3", "EV_BATCH_VEHICLES": "4", "EV_WORKERS": "2"}
-
-
-def need(package):
-    """Skip on a laptop without the engine's extra or Java; in CI its absence is a failure."""
-    missing = None if importlib.util.find_spec(package) else f"the extra of {package}"
-    if package == "pyspark" and shutil.which("java") is None:
-        missing = "Java 17 or later"
-    if missing and os.environ.get("CI"):
-        pytest.fail(f"{missing} is needed in CI")
-    if missing:
-        pytest.skip(f"needs {missing}")
 
 
 @pytest.fixture(scope="module")

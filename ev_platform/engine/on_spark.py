@@ -26,7 +26,7 @@ CLASSIC = {
     "spark.sql.adaptive.enabled": "false",
     "spark.python.unix.domain.socket.enabled": "true",
 }
-"""Every item is a batch of its own, so that each ends by itself. Over TCP a task waits 40 ms for an acknowledgement."""
+"""Every item is a batch of its own, so that each ends by itself. Over TCP a task waits some 40 ms."""
 PARTITIONS = "spark.sql.leafNodeDefaultParallelism"
 """How many partitions a table of the driver gets: as many as items, so no shuffle has to spread them."""
 
@@ -59,7 +59,7 @@ def _work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _keep_imports(_modules: int) -> None:
     """Once per number of modules loaded: what they hold is garbage never.
 
-    Spark's worker looks for garbage after every task; looking through all that is imported takes it 50 ms.
+    Spark's worker looks for garbage after every task; to look through all that is imported takes it 45 ms.
     """
     gc.collect()
     gc.freeze()

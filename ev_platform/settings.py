@@ -55,7 +55,11 @@ class Settings(BaseSettings):
     kafka_options: Annotated[dict[str, str], NoDecode] = Field({}, repr=False, description="passed to librdkafka")
     kafka_timeout_seconds: float = Field(10.0, gt=0, description="longest wait for an answer of the broker")
 
+    buffer_layout: Literal["vehicle", "segment"] = Field(
+        "vehicle", description="raw objects of one vehicle, or of all vehicles of a partition (very large fleets)"
+    )
     buffer_max_messages: int = Field(1000, ge=1)
+    buffer_segment_messages: int = Field(20_000, ge=1, description="the same for objects of many vehicles")
     buffer_flush_seconds: float = Field(30.0, gt=0)
     buffer_min_bytes: int = Field(0, ge=0)
     buffer_max_seconds: float = Field(300.0, gt=0)

@@ -1,7 +1,7 @@
 """Compaction of a day: raw objects of each vehicle merged into its lossless file, then deleted.
 
 Belongs here: the order of reads, swaps and deletes that loses nothing. Not here: reading lines and merging
-(transform/compact.py), quarantine (quarantine.py).
+(transform/compact.py), quarantine (quarantine.py), objects of many vehicles (split.py).
 
 The order, per vehicle: fetch the raw objects and compare each with what its name promises; read the stored file and its
 version; merge; write unreadable lines to quarantine; replace the file only if it still has that version, else merge
@@ -24,7 +24,8 @@ from ev_platform.engine.adapter import run_items
 from ev_platform.engine.items import TaskError, WorkItem, absolute_url, batches, open_lake
 from ev_platform.engine.quarantine import keep_bad_lines, keep_copy, mismatch, move_aside
 from ev_platform.engine.receipts import CompactionReceipt
-from ev_platform.lake.layout import compressed_key, temp_prefix, valid_vin
+from ev_platform.engine.split import split_day
+from ev_platform.lake.layout import SEGMENTS, compressed_key, temp_prefix, valid_vin
 from ev_platform.lake.schemas import IDENTITY
 from ev_platform.lake.store import IO_THREADS, ObjectStore, Versioned
 from ev_platform.lake.tables import from_parquet, to_parquet
@@ -51,6 +52,7 @@ def compact_day(settings: Settings, store: ObjectStore, day: str) -> CompactionR
         TaskError: some vehicles failed (their raw files are untouched, the others are done); names them.
     """
     begin = time.perf_counter()
+    parts = [split_day(settings, store, day)]
     found = raw_keys(store, day)
     strangers = {vin: keys for vin, keys in found.items() if not valid_vin(vin)}
     for keys in strangers.values():
@@ -60,7 +62,7 @@ def compact_day(settings: Settings, store: ObjectStore, day: str) -> CompactionR
         WorkItem(absolute_url(store), day, vins, tuple(key for vin in vins for key in found[vin]))
         for vins in batches(sorted(found.keys() - strangers.keys()), settings.batch_vehicles)
     ]
-    parts = list(run_items(compact_vehicles, items, store, settings))
+    parts += run_items(compact_vehicles, items, store, settings)
     moved = sum(map(len, strangers.values()))
     parts.append(CompactionReceipt(day, quarantined_files=moved, files_read=moved))
     receipt = CompactionReceipt.merged(day, parts, time.perf_counter() - begin)
@@ -73,7 +75,7 @@ def compact_day(settings: Settings, store: ObjectStore, day: str) -> CompactionR
 
 def raw_keys(store: ObjectStore, day: str) -> dict[str, list[str]]:
     """Vehicle folder → keys of its raw objects of one day; only that day is listed."""
-    folders = store.list_folders("temp")
+    folders = [folder for folder in store.list_folders("temp") if folder != SEGMENTS]
     with ThreadPoolExecutor(IO_THREADS) as pool:
         listed = pool.map(lambda vin: store.keys(temp_prefix(vin, day)), folders)
         return {vin: keys for vin, keys in zip(folders, listed, strict=True) if keys}

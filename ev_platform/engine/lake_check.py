@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ev_platform.engine.quarantine import mismatch
-from ev_platform.lake.layout import PREFIXES, compressed_prefix, parse_temp_key, valid_vin, vin_of_compressed
+from ev_platform.lake.layout import PREFIXES, SEGMENTS, compressed_prefix, parse_temp_key, valid_vin, vin_of_compressed
 from ev_platform.lake.store import ObjectStore
 from ev_platform.lake.tables import shard_of
 
@@ -73,7 +73,7 @@ def raw_objects(store: ObjectStore, first: str, last: str) -> Iterator[Finding]:
     """Raw objects whose name is not ingest's, or whose bytes are not what their name promises."""
     for vin in store.list_folders("temp"):
         for day in store.list_folders(f"temp/{vin}"):
-            if not valid_vin(vin) or not first <= day <= last:
+            if not (valid_vin(vin) or vin == SEGMENTS) or not first <= day <= last:
                 continue
             for key, data in store.get_many(store.keys(f"temp/{vin}/{day}")):
                 if parse_temp_key(key) is None:

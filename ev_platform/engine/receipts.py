@@ -65,6 +65,10 @@ class CompactionReceipt(DayReceipt):
     repeats: int = 0
     records_before: int = 0
     records_stored: int = 0
+    segments_split: int = 0
+    """Raw objects of many vehicles that were divided first."""
+    split_written: int = 0
+    """Objects of one vehicle that this made."""
     quarantined_files: int = 0
     quarantined_lines: int = 0
     late: int = 0

@@ -21,6 +21,10 @@ DEAD = ""
 """Stands in place of a VIN for the buffer of a partition's dead letters."""
 
 
+VEHICLE_BYTES, SEGMENT_BYTES = 2**20, 2**24
+"""Size at which an object of one vehicle, of many vehicles is flushed."""
+
+
 class FlushReason(StrEnum):
     """Why a buffer became an object."""
 
@@ -43,17 +47,19 @@ class Limits:
     min_bytes: int
     max_seconds: float
     memory_bytes: int
-    max_bytes: int = 2**20
+    max_bytes: int = VEHICLE_BYTES
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
         """The limits of EV_BUFFER_*."""
+        many = settings.buffer_layout == "segment"
         return cls(
-            settings.buffer_max_messages,
+            settings.buffer_segment_messages if many else settings.buffer_max_messages,
             settings.buffer_flush_seconds,
             settings.buffer_min_bytes,
             settings.buffer_max_seconds,
             settings.buffer_memory_bytes,
+            SEGMENT_BYTES if many else VEHICLE_BYTES,
         )
 
 
@@ -123,7 +129,7 @@ class VehicleBuffer:
         Args:
             place: topic and partition.
             offset: offset of the message.
-            vin: the vehicle, or `DEAD`.
+            vin: the vehicle, `SEGMENTS` for lines of many vehicles, or `DEAD`.
             day: event day; for dead letters the day of the broker's timestamp.
             line: one JSON line with its newline.
             broker_day: UTC day of the broker's timestamp. The first message of a new day closes the buffers of days

@@ -27,7 +27,7 @@ from ev_platform.lake.tables import from_parquet
 _AT_ONCE = 64
 """Objects in memory at once."""
 
-_LINE = re.compile(rb'^\{"_p":(\d+),"_o":(\d+),"_t":(-?\d+),', re.MULTILINE)
+_LINE = re.compile(rb'^\{(?:"_v":"[^"]*",)?"_p":(\d+),"_o":(\d+),"_t":(-?\d+),', re.MULTILINE)
 _SET_ASIDE = re.compile(r"quarantine/(?P<key>.+?\.json)(\.[0-9a-f]{8})?(?P<lines>\.lines)?")
 _IDENTITY = ["source", "partition", "offset", "source_ts"]
 _DATUM = ["signal", "kind", "number", "text"]

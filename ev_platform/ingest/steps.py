@@ -23,6 +23,8 @@ from ev_platform.ingest.receipts import Ledger
 from ev_platform.ingest.record import Message, Record, Router
 from ev_platform.ingest.report import DrainReport
 from ev_platform.ingest.uploads import Uploads
+from ev_platform.lake.layout import SEGMENTS
+from ev_platform.lake.segment_lines import marked
 from ev_platform.lake.store import ObjectStore
 from ev_platform.settings import Settings
 
@@ -47,6 +49,7 @@ class Steps:
         self.store = store
         self.report = DrainReport()
         self._only_day = only_day
+        self._segments = settings.buffer_layout == "segment"
         self.breaker = Breaker(settings)
         self._broker_day = (0, broker_day(0))
         self._router = Router(settings.start_day, settings.message_max_bytes)
@@ -69,6 +72,10 @@ class Steps:
             receipt.record(offset, routed.day)
             if timestamp // DAY_MS != self._broker_day[0]:  # nearly never: this is done for every message
                 self._broker_day = timestamp // DAY_MS, broker_day(timestamp)
+            if self._segments:
+                report.vins.add(routed.vin)
+                line = marked(routed.vin, routed.line)
+                return buffer.add(place, offset, SEGMENTS, routed.day, line, self._broker_day[1])
             return buffer.add(place, offset, routed.vin, routed.day, routed.line, self._broker_day[1])
         if routed is None:
             report.tombstones += 1
@@ -85,7 +92,8 @@ class Steps:
         if not flush.dead:
             self.report.records += flush.n
             self.report.days[flush.day] += flush.n
-            self.report.vins.add(flush.vin)
+            if flush.vin != SEGMENTS:
+                self.report.vins.add(flush.vin)
         uploads.submit(flush)
 
     def settle(self, buffer: VehicleBuffer, uploads: Uploads, below: int) -> None:

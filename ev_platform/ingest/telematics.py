@@ -28,7 +28,9 @@ FOLDERS = {"temp/": f"{TELEMATICS_TEMP}/", "ops/": f"{TELEMATICS_OPS}/"}
 def telematics_settings(settings: Settings) -> Settings:
     """The settings with which everything that asks Kafka looks at the telematics topic."""
     return settings.with_changes(
-        kafka_topics=(settings.telematics_topic,), kafka_group=f"{settings.kafka_group}.telematics"
+        kafka_topics=(settings.telematics_topic,),
+        kafka_group=f"{settings.kafka_group}.telematics",
+        buffer_layout="vehicle",  # a device's objects are merged by a task of their own, which knows no segments
     )
 
 

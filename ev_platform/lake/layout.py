@@ -31,6 +31,9 @@ PREFIXES: dict[str, str] = {
 }
 """Top-level folders of the lake and what they hold."""
 
+SEGMENTS = "segments"
+"""Stands in place of a VIN below `temp/`: objects of many vehicles, one per partition and flush (segment_lines.py)."""
+
 _SOURCE = re.compile(r"[A-Za-z0-9._-]{1,249}")
 VIN_PATTERN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
 _TEMP_NAME = re.compile(
@@ -66,7 +69,7 @@ class PolledName:
 
 
 def temp_prefix(vin: str, day: str) -> str:
-    """Folder of one vehicle's raw buffers of one event day."""
+    """Folder of one vehicle's raw buffers of one event day; of many vehicles' (`SEGMENTS`) in the segment layout."""
     return f"temp/{vin}/{day}"
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from ev_platform.engine.compaction import compact_day
 from ev_platform.ingest import reader as reader_module
 from ev_platform.ingest.audit import audit
 from ev_platform.ingest.dead_letters import count_dead_letters, read_dead_letters
@@ -92,6 +93,30 @@ def test_the_same_ranges_make_the_same_bytes(cluster, settings, topic, limit):
         lakes.append(lake_objects(store))
     assert lakes[0] == lakes[1] == lakes[2] == lakes[3]
     assert {key.split("/")[0] for key in lakes[0]} == {"temp", "dead_letter", "ops"}
+
+
+def test_objects_of_many_vehicles_hold_the_same_records(cluster, settings, topic):
+    messages = fleet(3000, 3, vehicles=100, days=2)
+    messages[10].value = b"bad"
+    filled(cluster, topic, messages)
+    found, puts = {}, {}
+    for layout in ("vehicle", "segment"):
+        store = ObjectStore("memory://")
+        mine = settings.with_changes(kafka_group=f"{topic}{layout}", buffer_layout=layout, workers=1)
+        report = drain(mine, store, None)
+        assert report.vins == {vin(number) for number in range(100)}
+        assert sum(report.days.values()) == report.records == 2999
+        assert str(audit(store, committed(mine))) == "0 lost, 0 doubled"
+        drain(mine, store, [OffsetRange(lag.topic, lag.partition, 500, lag.high) for lag in probe(mine)])
+        assert str(audit(store, committed(mine))) == "0 lost, 0 doubled"
+        puts[layout] = report.objects
+        for day in ("2026-11-01", "2026-11-02"):
+            compact_day(mine, store, day)
+        assert store.keys("temp") == []
+        assert str(audit(store, committed(mine))) == "0 lost, 0 doubled"
+        found[layout] = {key: store.get(key) for key in store.keys("compressed")}
+    assert found["vehicle"] == found["segment"] != {}
+    assert (puts["vehicle"], puts["segment"]) == (201, 7)
 
 
 def test_every_store_gets_the_same_bytes(cluster, settings, topic, tmp_path, s3_bucket):

@@ -105,8 +105,8 @@ def sections() -> list[Section]:
     return [
         Section(
             "Ingest: one raw object per vehicle, or per partition",
-            f"{VEHICLES} vehicles on {PARTITIONS} partitions, an hour, 1 KB every {TICK_SECONDS} s, flushes every 30 s; the "
-            "compaction of segments divides them first. Both come to the same compressed files, byte for byte.",
+            f"{VEHICLES} vehicles on {PARTITIONS} partitions, an hour, 1 KB every {TICK_SECONDS} s, flushes of 30 s. "
+            "The compaction of segments divides them first. Both come to the same compressed files, byte for byte.",
             rows,
             [Target("PUTs, ingest and compaction", f"{ratio:.0f} x fewer", "≥ 20 x", ratio >= 20)],
         )

@@ -7,6 +7,7 @@ themselves. They need this package (`make wheel`, then `--py-files` or an image)
 from __future__ import annotations
 
 import gc
+import logging
 import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +18,11 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from ev_platform.engine.items import WorkItem
+from ev_platform.engine.spark_progress import progress
 from ev_platform.errors import UserError
 from ev_platform.settings import Settings, run_spark_workers_by
+
+log = logging.getLogger(__name__)
 
 CLASSIC = {
     "spark.ui.enabled": "false",
@@ -36,7 +40,9 @@ def map_items(fn: Callable[[WorkItem], Any], items: Sequence[WorkItem], settings
     session = _session(settings.spark_remote)
     session.conf.set(PARTITIONS, str(len(items)))
     work = session.createDataFrame(_table("work", range(len(items)), [pickle.dumps((fn, item)) for item in items]))
-    found = work.mapInArrow(_work, "number long, outcome binary").toArrow().to_pylist()
+    job, day = work.mapInArrow(_work, "number long, outcome binary"), items[0].day
+    with progress(session, lambda done: log.info("spark: %d of %d work items of %s ended", done, len(items), day)):
+        found = job.toArrow().to_pylist()
     outcomes = {row["number"]: pickle.loads(row["outcome"]) for row in found}  # noqa: S301 - our own workers' receipts
     return (outcomes[number] for number in range(len(items)))
 

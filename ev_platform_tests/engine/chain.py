@@ -7,8 +7,10 @@ a worker is killed right after it has swapped a file and deleted its raw objects
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
+import time
 from pathlib import Path
 
 from ev_platform.engine import compaction
@@ -19,7 +21,7 @@ from ev_platform.engine.items import TaskError, WorkItem
 from ev_platform.engine.sessions import stitch_days
 from ev_platform.engine.usage import usage_days
 from ev_platform.lake.store import ObjectStore
-from ev_platform.settings import load_settings
+from ev_platform.settings import Settings, load_settings
 
 DAY = "2026-10-01"
 MARKER = "state/killed-once"
@@ -48,12 +50,43 @@ def compact_then_die(item: WorkItem, store: ObjectStore | None = None) -> compac
     return receipt
 
 
+def slow(item: WorkItem) -> str:
+    """A second of work."""
+    time.sleep(1.0)
+    return item.vehicles[0]
+
+
+class Told(logging.Handler):
+    """Lines of progress that are logged before `over` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.over = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        if "of 6 work items" in record.getMessage() and not self.over:
+            self.lines.append(record.getMessage())
+
+
 def _die_once(item: WorkItem) -> None:
     marker = Path(item.lake_url) / f"{MARKER}-{item.vehicles[0]}"
     if not marker.exists():
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
         os._exit(1)
+
+
+def _told(settings: Settings, store: ObjectStore, items: list[WorkItem]) -> list[str]:
+    """What is logged while a map runs, up to its first outcome."""
+    told, root = Told(), logging.getLogger("ev_platform")
+    root.addHandler(told)
+    root.setLevel(logging.INFO)
+    for _ in run_items(slow, items, store, settings):
+        told.over = True
+    root.removeHandler(told)
+    return told.lines
 
 
 def main() -> None:
@@ -69,6 +102,7 @@ def main() -> None:
             found["failed"] = list(run_items(failing, six, store, settings))
         except TaskError as error:
             found["failed"] = str(error)
+        found["told"] = _told(settings, store, six)
         compaction.compact_vehicles = compact_then_die
     compaction.compact_day(settings, store, DAY)
     clean_day(settings, store, DAY)

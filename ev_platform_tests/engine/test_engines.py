@@ -147,15 +147,22 @@ def same(raw, by_pool, tmp_path, **environment):
     wanted, ours = by_pool[1], files(lake)
     assert {key for key in wanted.keys() | ours.keys() if wanted.get(key) != ours.get(key)} == set()
     assert said["health"] == by_pool[0]["health"]
+    return said
+
+
+def told_on_the_way(said):
+    """Some line of progress came while items were still running."""
+    shown = [int(line.split()[1]) for line in said["told"]]
+    return shown == sorted(set(shown)) and any(0 < number < 6 for number in shown)
 
 
 def test_spark_classic_gives_the_same_files(raw, by_pool, tmp_path):
     need("pyspark")
-    same(raw, by_pool, tmp_path, EV_ENGINE="spark", EV_SPARK_REMOTE="local[2,4]")
+    assert told_on_the_way(same(raw, by_pool, tmp_path, EV_ENGINE="spark", EV_SPARK_REMOTE="local[2,4]"))
 
 
 def test_spark_connect_gives_the_same_files(raw, by_pool, tmp_path, connect_server):
-    same(raw, by_pool, tmp_path, EV_ENGINE="spark", EV_SPARK_REMOTE=connect_server)
+    assert told_on_the_way(same(raw, by_pool, tmp_path, EV_ENGINE="spark", EV_SPARK_REMOTE=connect_server))
 
 
 def test_ray_gives_the_same_files(raw, by_pool, tmp_path):
@@ -165,6 +172,12 @@ def test_ray_gives_the_same_files(raw, by_pool, tmp_path):
 
 def test_dask_gives_the_same_files(raw, by_pool, tmp_path, dask_cluster):
     same(raw, by_pool, tmp_path, EV_ENGINE="dask", EV_DASK_ADDRESS=dask_cluster)
+
+
+def test_progress_that_comes_at_the_end_only_is_noticed():
+    assert told_on_the_way({"told": ["spark: 2 of 6 work items of 2026-10-01 ended"]})
+    assert not told_on_the_way({"told": ["spark: 6 of 6 work items of 2026-10-01 ended"]})
+    assert not told_on_the_way({"told": []})
 
 
 def test_a_byte_more_or_a_file_less_is_noticed(raw, by_pool, tmp_path):

@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         0.5, gt=0, le=1, description="reading stops when more of the last 1,000 messages are dead letters; 1: never"
     )
 
+    keep_dead_letters_days: int = Field(
+        0, ge=0, description="`ev lake retention --delete` deletes dead letters that are older; 0: kept for ever"
+    )
+    raw_late_days: int = Field(3, ge=1, description="raw objects that wait longer are named by `ev lake retention`")
+
     drain_max_messages: int = Field(200_000, ge=1, description="bound of one drain")
     drain_min_messages: int = Field(1, ge=1, description="lag that starts a drain")
     drain_runs_kept_hours: float = Field(48.0, gt=0, description="finished drain runs older than this are purged")

@@ -1,13 +1,15 @@
-"""`ev lake check` and `ev lake cost`: what they print."""
+"""`ev lake check`, `ev lake retention` and `ev lake cost`: what they print."""
 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 
 from rich.console import Console
 from rich.table import Table
 
 from ev_platform.engine.lake_check import check_lake
+from ev_platform.ingest.retention import expire, late_raw_days, look, old_days
 from ev_platform.lake.bill import bill
 from ev_platform.lake.store import ObjectStore
 from ev_platform.lake.tables import lake_shards
@@ -30,6 +32,26 @@ def run_check(settings: Settings, first: str, last: str) -> int:
     told = ", ".join(f"{n} {rule}" for rule, n in sorted(rules.items()))
     console.print(f"{rules.total()} findings: {told}" if rules else "0 findings")
     return 1 if rules else 0
+
+
+def run_retention(settings: Settings, today: date, *, delete: bool) -> None:
+    """Print what is older than it is kept, delete it if told to, and name raw objects that should not wait any more."""
+    store, console = ObjectStore(settings.lake), Console(highlight=False, soft_wrap=True)
+    days, keep = old_days(store, today, settings.keep_dead_letters_days), settings.keep_dead_letters_days
+    for day in days:
+        old = expire(store, day) if delete else look(store, day)
+        reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(old.reasons.items())) or "all redriven"
+        console.print(f"dead letters of {day}: {old.objects} objects ({reasons}){' deleted' if delete else ''}")
+    if not keep:
+        console.print("dead letters are kept for ever: set EV_KEEP_DEAD_LETTERS_DAYS to change that")
+    elif not days:
+        console.print(f"no dead letters older than {keep} days")
+    elif not delete:
+        console.print(f"{len(days)} days are older than {keep} days: ev lake retention --delete")
+    for day, folders in late_raw_days(store, today, settings.raw_late_days).items():
+        console.print(
+            f"raw objects of {day} wait in {folders} folders of temp/: materialize lake/compressed of that day"
+        )
 
 
 def run_cost(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""`ev lake check | cost`: options only; the work is commands/lake.py."""
+"""`ev lake check | cost | retention`: options only; the work is commands/lake.py."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ def check(
     from ev_platform.settings import load_settings
 
     raise SystemExit(run_check(load_settings(), first, last))
+
+
+@app.command()
+def retention(
+    delete: Annotated[bool, typer.Option("--delete", help="delete them; without it they are only shown")] = False,
+) -> None:
+    """Dead letters older than EV_KEEP_DEAD_LETTERS_DAYS, and raw objects that wait too long (never deleted)."""
+    from datetime import UTC, datetime
+
+    from ev_platform.commands.lake import run_retention
+    from ev_platform.settings import load_settings
+
+    run_retention(load_settings(), datetime.now(UTC).date(), delete=delete)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from ev_platform.ingest.gaps import gap_intervals
 from ev_platform.ingest.intervals import Intervals
 from ev_platform.ingest.offsets import Place
 from ev_platform.ingest.receipts import PartitionReceipt, expected_offsets, read_receipts
+from ev_platform.ingest.retention import expired_offsets
 from ev_platform.lake.store import ObjectStore
 
 
@@ -126,6 +127,8 @@ def audit(
         if letter.partition < 0:  # polled, not from Kafka
             continue
         dead.setdefault((letter.source, letter.partition), []).append(letter.offset)
+    for place, offsets in expired_offsets(store).items():
+        dead.setdefault(place, []).extend(offset for a, b in offsets for offset in range(a, b + 1))
     places = sorted({*receipts, *found, *gaps, *dead, *(committed or {})})
     parts = [
         _audit_partition(

@@ -193,6 +193,14 @@ def redriven_key(day: str, digest: str) -> str:
     return f"ops/redriven/{day}/{digest}.json"
 
 
+EXPIRED_PREFIX = "ops/expired"
+
+
+def expired_key(day: str, digest: str) -> str:
+    """Key of the note of dead letters that were kept long enough: their offsets, filed under their day."""
+    return f"{EXPIRED_PREFIX}/{day}/{digest}.json"
+
+
 def offset_change_key(milliseconds: int, digest: str) -> str:
     """Key of the note of one deliberate move of committed offsets."""
     return f"ops/offset_changes/{utc_day(milliseconds)}/{milliseconds}-{digest}.json"

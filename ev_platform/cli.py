@@ -154,12 +154,13 @@ def ingest() -> None:
 def run(
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="first day (UTC)")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="last day (UTC)")],
+    only_missing: Annotated[bool, typer.Option("--only-missing", help="leave out days that are made already")] = False,
 ) -> None:
-    """Materializes those days, compressed to sessions, and the battery health of their months."""
+    """Materializes those days, compressed to results, in runs of at most 30 days, and the health of their months."""
     from ev_platform.commands.run import run_days
     from ev_platform.settings import load_settings
 
-    raise typer.Exit(run_days(load_settings(), first.date(), last.date()))
+    raise typer.Exit(run_days(load_settings(), first.date(), last.date(), only_missing=only_missing))
 
 
 @app.command()
